@@ -1,0 +1,179 @@
+import { systemClock, type Clock } from '../time/clock.ts'
+import type { Deadline, Expirable } from '../time/deadline-queue.ts'
+import { deadlinesOf } from '../time/deadlines.ts'
+import { TimeoutError } from './errors.ts'
+
+/**
+ * What travels with one call through every policy: who may stop it, when it must be done, which try this is.
+ *
+ * An AbortSignal costs about 100 ns to make and more to link, and most work never looks at it, so the scope carries
+ * "aborted" itself and makes the signal when somebody reads it.
+ */
+
+/** What a caller may say about one call. Accepted by every `execute`. */
+export interface CallOptions {
+  /** Ends the call at once; the call then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+  /** The time the whole call may take, in milliseconds, from 0. */
+  readonly timeoutMs?: number | undefined
+  /** Ties calls together for hashing strategies and keyed policies. */
+  readonly key?: string | undefined
+  /** Higher survives longer when load is shed. @default 0 */
+  readonly priority?: number | undefined
+  /** Says that doing the work twice does no harm. */
+  readonly idempotent?: boolean | undefined
+}
+
+/** What the work is handed. */
+export interface CallContext {
+  /** Aborted when the caller gives up, the deadline passes, or this try is abandoned. Made when first read. */
+  readonly signal: AbortSignal
+  /** When the whole call must be done, on the clock's monotonic scale; undefined without a limit. */
+  readonly deadline: number | undefined
+  /** 1 for the first try. */
+  readonly attempt: number
+  readonly key: string | undefined
+  readonly priority: number
+  readonly idempotent: boolean | undefined
+}
+
+/** The work a policy runs. */
+export type Operation<T> = (context: CallContext) => T | PromiseLike<T>
+
+/** The one implementation of {@link CallContext}. A fork can be aborted alone; whatever aborts the parent aborts it too. */
+export class CallScope implements CallContext, Expirable {
+  readonly key: string | undefined
+  readonly priority: number
+  readonly idempotent: boolean | undefined
+  readonly deadline: number | undefined
+  attempt = 1
+  readonly #parent: CallScope | undefined
+  readonly #source: AbortSignal | undefined
+  readonly #timeoutMs: number | undefined
+  #timer: Deadline | undefined
+  #aborted = false
+  #reason: unknown
+  #controller: AbortController | undefined
+  #listeners: Set<() => void> | undefined
+  #unlink: (() => void) | undefined
+
+  /** Reuses the scope an outer policy passed along, or makes one from what the caller said. */
+  static enter(options: CallOptions | CallScope | undefined, clock: Clock): CallScope {
+    return options instanceof CallScope ? options : new CallScope(options, clock)
+  }
+
+  constructor(options: CallOptions | undefined, clock: Clock = systemClock, parent?: CallScope) {
+    this.#parent = parent
+    if (parent !== undefined) {
+      this.key = parent.key
+      this.priority = parent.priority
+      this.idempotent = parent.idempotent
+      this.deadline = parent.deadline
+      this.attempt = parent.attempt
+    } else if (options === undefined) {
+      this.priority = 0
+    } else {
+      this.key = options.key
+      this.priority = options.priority ?? 0
+      this.idempotent = options.idempotent
+      this.#source = options.signal
+      const limit = options.timeoutMs
+      if (limit !== undefined) {
+        if (typeof limit !== 'number' || !(limit >= 0)) {
+          throw new RangeError(`call: timeoutMs must be a number from 0 milliseconds, got ${String(limit)}`)
+        }
+        if (limit !== Number.POSITIVE_INFINITY) {
+          this.deadline = clock.now() + limit
+          this.#timeoutMs = limit
+          this.#timer = deadlinesOf(clock).add(limit, this)
+        }
+      }
+    }
+  }
+
+  /** A scope inside this one that can be aborted without touching it: one attempt, one time limit. */
+  fork(): CallScope {
+    return new CallScope(undefined, undefined, this)
+  }
+
+  /** Whether anybody could end this call early, so that its result has to be raced against that. */
+  get interruptible(): boolean {
+    return this.#source !== undefined || this.#timer !== undefined || (this.#parent?.interruptible ?? false)
+  }
+
+  get aborted(): boolean {
+    return this.#aborted || this.#source?.aborted === true || this.#parent?.aborted === true
+  }
+
+  get reason(): unknown {
+    if (this.#aborted) return this.#reason
+    if (this.#source?.aborted === true) return this.#source.reason
+    return this.#parent?.reason
+  }
+
+  /** True when the caller ended the call; false when a time limit did. */
+  get abandonedByCaller(): boolean {
+    return this.aborted && !(this.reason instanceof TimeoutError)
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.aborted) this.#controller.abort(this.reason)
+      else this.#link()
+    }
+    return this.#controller.signal
+  }
+
+  /** Ends this scope and everything inside it. The first reason stays. */
+  abort(reason: unknown): void {
+    if (this.#aborted) return
+    this.#aborted = true
+    this.#reason = reason
+    this.#notify()
+  }
+
+  /** @internal The total deadline passed. */
+  expire(): void {
+    this.abort(new TimeoutError(this.#timeoutMs as number, 'total'))
+  }
+
+  /** Calls `listener` once when the scope aborts; the function returned takes it back. */
+  onAbort(listener: () => void): () => void {
+    this.#listeners ??= new Set()
+    this.#listeners.add(listener)
+    this.#link()
+    return () => {
+      this.#listeners?.delete(listener)
+    }
+  }
+
+  /** To be called when the work is over: leaves no listener and no timer behind. */
+  dispose(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#unlink?.()
+    this.#unlink = undefined
+    this.#listeners = undefined
+  }
+
+  #link(): void {
+    if (this.#unlink !== undefined) return
+    if (this.#parent !== undefined) {
+      this.#unlink = this.#parent.onAbort(() => this.#notify())
+    } else if (this.#source !== undefined) {
+      const source = this.#source
+      const onAbort = (): void => this.#notify()
+      source.addEventListener('abort', onAbort, { once: true })
+      this.#unlink = () => source.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #notify(): void {
+    const listeners = this.#listeners
+    this.#listeners = undefined
+    // Policies first, then whoever holds the signal: a permit is given back before user code runs.
+    if (listeners !== undefined) for (const listener of listeners) listener()
+    this.#controller?.abort(this.reason)
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Errors are told apart by `code`, and recognised by a brand instead of `instanceof`: two copies of the package in one
+ * process still understand each other.
+ */
+
+const BRAND = /* @__PURE__ */ Symbol.for('gateless.error')
+
+/** What every gateless error carries besides its message. */
+export interface GatelessErrorDetails {
+  /** The error this one reports. */
+  readonly cause?: unknown
+  /** Milliseconds after which trying again makes sense, where that is known. */
+  readonly retryAfterMs?: number | undefined
+  /** True when this process refused on its own account, so that nothing may be held against the remote. */
+  readonly local?: boolean
+}
+
+/** The base of every error this library throws. `code` is stable and starts with `ERR_GATELESS_`. */
+export class GatelessError extends Error {
+  override readonly name: string = 'GatelessError'
+  readonly code: string
+  /** Milliseconds after which trying again makes sense; undefined where nobody knows. */
+  readonly retryAfterMs: number | undefined
+  /** True when this process refused on its own account: bulkhead full, circuit open, caller's mistake. */
+  readonly local: boolean
+
+  constructor(code: string, message: string, details: GatelessErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined)
+    this.code = code
+    this.retryAfterMs = details.retryAfterMs
+    this.local = details.local ?? false
+    // Not enumerable: it is plumbing, and printing an error should show what happened.
+    Object.defineProperty(this, BRAND, { value: true })
+  }
+}
+
+/**
+ * Tells a gateless error from any other, also across duplicate copies of the package.
+ *
+ * @param code Only this code, for example `'ERR_GATELESS_CIRCUIT_OPEN'`.
+ */
+export function isGatelessError(error: unknown, code?: string): error is GatelessError {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    (error as { [BRAND]?: unknown })[BRAND] === true &&
+    (code === undefined || (error as GatelessError).code === code)
+  )
+}
+
+/** Time ran out. `ERR_GATELESS_TIMEOUT`. */
+export class TimeoutError extends GatelessError {
+  override readonly name = 'TimeoutError'
+  /** The limit that was reached, in milliseconds. */
+  readonly timeoutMs: number
+  /** Whose limit it was: of one attempt, or of the whole call. */
+  readonly limit: 'attempt' | 'total'
+
+  constructor(timeoutMs: number, limit: 'attempt' | 'total', details: GatelessErrorDetails = {}) {
+    super('ERR_GATELESS_TIMEOUT', `${limit === 'total' ? 'call' : 'attempt'} timed out after ${timeoutMs} ms`, details)
+    this.timeoutMs = timeoutMs
+    this.limit = limit
+  }
+}
+
+/** The object was closed before or during the call. `ERR_GATELESS_CLOSED`. */
+export class ClosedError extends GatelessError {
+  override readonly name = 'ClosedError'
+
+  constructor(what: string) {
+    super('ERR_GATELESS_CLOSED', `${what} is closed`, { local: true })
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Reads and checks options once, when they are given. Only own properties count: a polluted `Object.prototype` must
+ * not configure anybody. Names nobody asked for are refused, because a misspelt option silently means its default.
+ */
+
+/** The bounds of a numeric option. */
+export interface NumberRule<D> {
+  readonly default: D
+  readonly min?: number
+  readonly max?: number
+  /** Refuses `min` itself. */
+  readonly above?: boolean
+  readonly integer?: boolean
+  /** Added to the message, like `milliseconds`. */
+  readonly unit?: string
+}
+
+const DAY_MS = 86_400_000
+
+/** Reads the options of one object; every complaint starts with `owner` and names option, value and range. */
+export class OptionReader {
+  readonly #owner: string
+  readonly #given: Readonly<Record<string, unknown>>
+  readonly #known = new Set<string>(['clock', 'random'])
+
+  constructor(owner: string, options: unknown = {}) {
+    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+      throw new TypeError(`${owner}: options must be an object, got ${show(options)}`)
+    }
+    this.#owner = owner
+    this.#given = options as Record<string, unknown>
+  }
+
+  /** The own property, whatever it is. */
+  raw(name: string): unknown {
+    this.#known.add(name)
+    return Object.hasOwn(this.#given, name) ? this.#given[name] : undefined
+  }
+
+  number<D extends number | undefined>(name: string, rule: NumberRule<D>): number | D {
+    const value = this.raw(name)
+    if (value === undefined) return rule.default
+    const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, above = false, integer = false } = rule
+    const fits =
+      typeof value === 'number' && Number.isFinite(value) && (above ? value > min : value >= min) && value <= max
+    if (fits && (!integer || Number.isInteger(value))) return value
+    const from = min === Number.NEGATIVE_INFINITY ? '' : above ? ` above ${min}` : ` from ${min}`
+    const to = max === Number.POSITIVE_INFINITY ? '' : ` up to ${max}`
+    this.refuse(name, `${integer ? 'an integer' : 'a finite number'}${from}${to}${rule.unit ? ` ${rule.unit}` : ''}`)
+  }
+
+  /** Milliseconds, from `min` (0 by default) up to 24 days, the longest a Node timer can hold. */
+  duration<D extends number | undefined>(name: string, fallback: D, min = 0): number | D {
+    return this.number(name, { default: fallback, min, max: 24 * DAY_MS, unit: 'milliseconds' })
+  }
+
+  string<D extends string | undefined>(name: string, fallback: D): string | D {
+    const value = this.raw(name)
+    if (value === undefined) return fallback
+    if (typeof value === 'string' && value !== '') return value
+    this.refuse(name, 'a string that is not empty')
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    const value = this.raw(name)
+    if (value === undefined) return fallback
+    if (typeof value === 'boolean') return value
+    this.refuse(name, 'true or false')
+  }
+
+  oneOf<T extends string>(name: string, allowed: readonly T[], fallback: T): T {
+    const value = this.raw(name)
+    if (value === undefined) return fallback
+    if (allowed.includes(value as T)) return value as T
+    this.refuse(name, `one of ${allowed.map((word) => `'${word}'`).join(', ')}`)
+  }
+
+  /** A function, which the caller says the type of. */
+  function<F>(name: string, fallback: F): F {
+    const value = this.raw(name)
+    if (value === undefined) return fallback
+    if (typeof value === 'function') return value as F
+    this.refuse(name, 'a function')
+  }
+
+  /** An object with these methods, like a strategy or a provider. */
+  implementing<T>(name: string, methods: readonly (keyof T & string)[], fallback: T): T {
+    const value = this.raw(name)
+    if (value === undefined) return fallback
+    if (typeof value === 'object' && value !== null) {
+      const candidate = value as Record<string, unknown>
+      if (methods.every((method) => typeof candidate[method] === 'function')) return value as T
+    }
+    this.refuse(name, `an object with ${methods.map((method) => `${method}()`).join(', ')}`)
+  }
+
+  /** Complains about one option. */
+  refuse(name: string, allowed: string): never {
+    const value = this.#given[name]
+    // A wrong type and a wrong number are different mistakes, and Node tells them apart the same way.
+    const Complaint = typeof value === 'number' ? RangeError : TypeError
+    throw new Complaint(`${this.#owner}: ${name} must be ${allowed}, got ${show(value)}`)
+  }
+
+  /** To be called last: refuses names that nobody read. */
+  end(): void {
+    for (const name of Object.keys(this.#given)) {
+      if (this.#known.has(name)) continue
+      throw new TypeError(`${this.#owner}: unknown option ${show(name)}; known are ${[...this.#known].join(', ')}`)
+    }
+  }
+}
+
+/** A short, single-line picture of a value, safe to put in a message. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === 'function') return 'a function'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  return String(value)
+}

@@ -1,0 +1,1 @@
+export { isGatelessError, GatelessError, TimeoutError, ClosedError } from './core/errors.ts'
