@@ -1,7 +1,8 @@
 import { systemClock, type Clock } from '../time/clock.ts'
-import type { Deadline, Expirable } from '../time/deadline-queue.ts'
-import { deadlinesOf } from '../time/deadlines.ts'
+import type { Deadline, Expirable } from '../time/deadline.ts'
+import { SingleDeadline } from '../time/single-deadline.ts'
 import { TimeoutError } from './errors.ts'
+import { show } from './options.ts'
 
 /**
  * What travels with one call through every policy: who may stop it, when it must be done, which try this is.
@@ -62,13 +63,19 @@ export class CallScope implements CallContext, Expirable {
     return options instanceof CallScope ? options : new CallScope(options, clock)
   }
 
-  constructor(options: CallOptions | undefined, clock: Clock = systemClock, parent?: CallScope) {
+  constructor(
+    options: CallOptions | undefined,
+    clock: Clock = systemClock,
+    parent?: CallScope,
+    deadline: number = Number.POSITIVE_INFINITY,
+  ) {
     this.#parent = parent
     if (parent !== undefined) {
       this.key = parent.key
       this.priority = parent.priority
       this.idempotent = parent.idempotent
-      this.deadline = parent.deadline
+      const earlier = Math.min(deadline, parent.deadline ?? Number.POSITIVE_INFINITY)
+      this.deadline = earlier === Number.POSITIVE_INFINITY ? undefined : earlier
       this.attempt = parent.attempt
     } else if (options === undefined) {
       this.priority = 0
@@ -76,7 +83,11 @@ export class CallScope implements CallContext, Expirable {
       this.key = options.key
       this.priority = options.priority ?? 0
       this.idempotent = options.idempotent
-      this.#source = options.signal
+      const { signal } = options
+      if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+        throw new TypeError(`call: signal must be an AbortSignal, got ${show(signal)}`)
+      }
+      this.#source = signal
       const limit = options.timeoutMs
       if (limit !== undefined) {
         if (typeof limit !== 'number' || !(limit >= 0)) {
@@ -85,15 +96,20 @@ export class CallScope implements CallContext, Expirable {
         if (limit !== Number.POSITIVE_INFINITY) {
           this.deadline = clock.now() + limit
           this.#timeoutMs = limit
-          this.#timer = deadlinesOf(clock).add(limit, this)
+          // Not the shared queue: it is for limits that recur, and would weigh on whoever imports one breaker.
+          this.#timer = new SingleDeadline(limit, clock, this)
         }
       }
     }
   }
 
-  /** A scope inside this one that can be aborted without touching it: one attempt, one time limit. */
-  fork(): CallScope {
-    return new CallScope(undefined, undefined, this)
+  /**
+   * A scope inside this one that can be aborted without touching it: one attempt, one time limit.
+   *
+   * @param deadline An earlier one than this scope's, for policies inside to plan by. Whoever sets it enforces it.
+   */
+  fork(deadline?: number): CallScope {
+    return new CallScope(undefined, undefined, this, deadline)
   }
 
   /** Whether anybody could end this call early, so that its result has to be raced against that. */
@@ -127,7 +143,7 @@ export class CallScope implements CallContext, Expirable {
 
   /** Ends this scope and everything inside it. The first reason stays. */
   abort(reason: unknown): void {
-    if (this.#aborted) return
+    if (this.aborted) return
     this.#aborted = true
     this.#reason = reason
     this.#notify()
@@ -153,7 +169,8 @@ export class CallScope implements CallContext, Expirable {
     this.#timer?.cancel()
     this.#timer = undefined
     this.#unlink?.()
-    this.#unlink = undefined
+    // Not undefined: work that reads its signal only now must not link a scope that nobody will dispose again.
+    this.#unlink = unlinked
     this.#listeners = undefined
   }
 
@@ -177,3 +194,5 @@ export class CallScope implements CallContext, Expirable {
     this.#controller?.abort(this.reason)
   }
 }
+
+function unlinked(): void {}

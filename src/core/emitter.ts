@@ -16,6 +16,9 @@ export type WithErrors<Events> = Events & { readonly error: ListenerFault }
 
 export type Listener<Payload> = (payload: Payload) => void
 
+/** What `once` registers in place of the listener; `off` knows it by the original. */
+type Wrapped<Payload> = Listener<Payload> & { original?: Listener<never> }
+
 export class TypedEmitter<Events extends object> {
   #emitter: EventEmitter | undefined
 
@@ -31,15 +34,21 @@ export class TypedEmitter<Events extends object> {
 
   /** Like `on`, for the next event only. */
   once<E extends keyof WithErrors<Events> & string>(event: E, listener: Listener<WithErrors<Events>[E]>): () => void {
-    const stop = this.on(event, (payload) => {
+    if (typeof listener !== 'function') throw new TypeError(`listener of '${event}' must be a function`)
+    const once: Wrapped<WithErrors<Events>[E]> = (payload) => {
       stop()
-      listener(payload)
-    })
+      // Handed on, so that a promise that rejects is noticed.
+      return listener(payload)
+    }
+    once.original = listener
+    const stop = this.on(event, once)
     return stop
   }
 
   off<E extends keyof WithErrors<Events> & string>(event: E, listener: Listener<WithErrors<Events>[E]>): void {
-    this.#emitter?.off(event, listener)
+    for (const each of (this.#emitter?.listeners(event) ?? []) as Wrapped<unknown>[]) {
+      if (each === listener || each.original === listener) this.#emitter?.off(event, each)
+    }
   }
 
   listenerCount(event: keyof WithErrors<Events> & string): number {

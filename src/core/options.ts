@@ -24,11 +24,8 @@ export class OptionReader {
   readonly #known = new Set<string>(['clock', 'random'])
 
   constructor(owner: string, options: unknown = {}) {
-    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-      throw new TypeError(`${owner}: options must be an object, got ${show(options)}`)
-    }
     this.#owner = owner
-    this.#given = options as Record<string, unknown>
+    this.#given = asOptions(owner, options)
   }
 
   /** The own property, whatever it is. */
@@ -38,15 +35,18 @@ export class OptionReader {
   }
 
   number<D extends number | undefined>(name: string, rule: NumberRule<D>): number | D {
-    const value = this.raw(name)
-    if (value === undefined) return rule.default
-    const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, above = false, integer = false } = rule
-    const fits =
-      typeof value === 'number' && Number.isFinite(value) && (above ? value > min : value >= min) && value <= max
-    if (fits && (!integer || Number.isInteger(value))) return value
-    const from = min === Number.NEGATIVE_INFINITY ? '' : above ? ` above ${min}` : ` from ${min}`
-    const to = max === Number.POSITIVE_INFINITY ? '' : ` up to ${max}`
-    this.refuse(name, `${integer ? 'an integer' : 'a finite number'}${from}${to}${rule.unit ? ` ${rule.unit}` : ''}`)
+    const { min = -Infinity, max = Infinity, above = false, integer = false, unit = '' } = rule
+    const fits = (value: unknown): value is number =>
+      typeof value === 'number' &&
+      Number.isFinite(value) &&
+      (above ? value > min : value >= min) &&
+      value <= max &&
+      (!integer || Number.isInteger(value))
+    const from = min === -Infinity ? '' : ` ${above ? 'above' : 'from'} ${min}`
+    const to = max === Infinity ? '' : ` up to ${max}`
+    return this.#take(name, rule.default, fits, () =>
+      `${integer ? 'an integer' : 'a finite number'}${from}${to} ${unit}`.trimEnd(),
+    )
   }
 
   /** Milliseconds, from `min` (0 by default) up to 24 days, the longest a Node timer can hold. */
@@ -55,43 +55,46 @@ export class OptionReader {
   }
 
   string<D extends string | undefined>(name: string, fallback: D): string | D {
-    const value = this.raw(name)
-    if (value === undefined) return fallback
-    if (typeof value === 'string' && value !== '') return value
-    this.refuse(name, 'a string that is not empty')
+    return this.#take(name, fallback, isFilledString, () => 'a string that is not empty')
   }
 
   boolean(name: string, fallback: boolean): boolean {
-    const value = this.raw(name)
-    if (value === undefined) return fallback
-    if (typeof value === 'boolean') return value
-    this.refuse(name, 'true or false')
+    return this.#take(
+      name,
+      fallback,
+      (value) => typeof value === 'boolean',
+      () => 'true or false',
+    )
   }
 
   oneOf<T extends string>(name: string, allowed: readonly T[], fallback: T): T {
-    const value = this.raw(name)
-    if (value === undefined) return fallback
-    if (allowed.includes(value as T)) return value as T
-    this.refuse(name, `one of ${allowed.map((word) => `'${word}'`).join(', ')}`)
+    const fits = (value: unknown): value is T => allowed.includes(value as T)
+    return this.#take(name, fallback, fits, () => `one of '${allowed.join("', '")}'`)
   }
 
   /** A function, which the caller says the type of. */
   function<F>(name: string, fallback: F): F {
-    const value = this.raw(name)
-    if (value === undefined) return fallback
-    if (typeof value === 'function') return value as F
-    this.refuse(name, 'a function')
+    return this.#take(
+      name,
+      fallback,
+      (value): value is F & object => typeof value === 'function',
+      () => 'a function',
+    )
   }
 
   /** An object with these methods, like a strategy or a provider. */
-  implementing<T>(name: string, methods: readonly (keyof T & string)[], fallback: T): T {
+  implementing<T>(name: string, methods: readonly string[], fallback: T): T {
+    const fits = (value: unknown): value is T & object =>
+      typeof value === 'object' &&
+      value !== null &&
+      methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
+    return this.#take(name, fallback, fits, () => `an object with ${methods.join('(), ')}()`)
+  }
+
+  #take<V, D>(name: string, fallback: D, fits: (value: unknown) => value is V, allowed: () => string): V | D {
     const value = this.raw(name)
     if (value === undefined) return fallback
-    if (typeof value === 'object' && value !== null) {
-      const candidate = value as Record<string, unknown>
-      if (methods.every((method) => typeof candidate[method] === 'function')) return value as T
-    }
-    this.refuse(name, `an object with ${methods.map((method) => `${method}()`).join(', ')}`)
+    return fits(value) ? value : this.refuse(name, allowed())
   }
 
   /** Complains about one option. */
@@ -109,6 +112,17 @@ export class OptionReader {
       throw new TypeError(`${this.#owner}: unknown option ${show(name)}; known are ${[...this.#known].join(', ')}`)
     }
   }
+}
+
+function isFilledString(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+/** The options as an object, whatever stands in it. */
+export function asOptions(owner: string, options: unknown): Readonly<Record<string, unknown>> {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options))
+    return options as Record<string, unknown>
+  throw new TypeError(`${owner}: options must be an object, got ${show(options)}`)
 }
 
 /** A short, single-line picture of a value, safe to put in a message. */

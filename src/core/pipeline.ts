@@ -88,14 +88,16 @@ function compose(stages: readonly Stage[]): Stage {
 function guardStage(guards: readonly Guard[]): Stage {
   return async (operation, scope) => {
     const permits: Permit[] = []
-    for (const guard of guards) {
-      const answer = guard.admit(scope)
-      if (isRefusal(answer)) {
-        // Those further out let it in for nothing; that a guard further in refused is not the remote's doing.
-        for (const permit of permits) permit.ignore()
-        throw answer.error()
+    try {
+      for (const guard of guards) {
+        const answer = guard.admit(scope)
+        if (isRefusal(answer)) throw answer.error()
+        permits.push(answer)
       }
-      permits.push(answer)
+    } catch (refusal) {
+      // Those further out let it in for nothing; that a guard further in refused is not the remote's doing.
+      for (const permit of permits) permit.ignore()
+      throw refusal
     }
     let outcome: Outcome
     try {

@@ -32,8 +32,19 @@ export const systemClock: Clock = {
 }
 
 /** Fills what a user left out of `clock` with the system's own. */
-export function toClock(partial?: Partial<Clock>): Clock {
-  return partial === undefined ? systemClock : { ...systemClock, ...partial }
+export function toClock(partial: Partial<Clock> = systemClock): Clock {
+  if (typeof partial !== 'object' || partial === null)
+    throw new TypeError(`clock must be an object, got ${String(partial)}`)
+  const clock = { ...systemClock }
+  let whole = true
+  for (const part of Object.keys(systemClock) as (keyof Clock)[]) {
+    const method: unknown = partial[part]
+    if (typeof method === 'function') clock[part] = method.bind(partial)
+    else if (method === undefined) whole = false
+    else throw new TypeError(`clock: ${part} must be a function, got ${typeof method}`)
+  }
+  // Itself, so that everybody who was handed this clock shares its deadlines; and it may be an instance of a class.
+  return whole ? (partial as Clock) : clock
 }
 
 /**
@@ -52,4 +63,9 @@ export function unref(timer: Timer): void {
 /** Makes the process wait for this timer again. */
 export function ref(timer: Timer): void {
   ;(timer as { ref?: () => unknown })?.ref?.()
+}
+
+/** Milliseconds since the Unix epoch for a date in text; NaN where it is none. Reads no clock. */
+export function parseDate(text: string): number {
+  return Date.parse(text)
 }

@@ -1,4 +1,5 @@
-import { type Clock, ref, type Timer, timerEpoch, unref } from './clock.ts'
+import { type Clock, MAX_DELAY_MS, ref, type Timer, timerEpoch, unref } from './clock.ts'
+import { type Deadline, type Expirable, LATE_MS } from './deadline.ts'
 
 /**
  * Deadlines of one duration end in the order they began, so a list and one timer serve all of them: adding and
@@ -7,19 +8,6 @@ import { type Clock, ref, type Timer, timerEpoch, unref } from './clock.ts'
  * Exact: the timer is always armed for the oldest entry, or for one that has been cancelled since (then it finds
  * nothing due and arms itself again).
  */
-
-/** Whatever wants to be told that its time is up. An object, not a closure: the hot path owns one already. */
-export interface Expirable {
-  expire(): void
-}
-
-/** A pending deadline. Cancelling twice, or after it expired, does nothing. */
-export interface Deadline {
-  cancel(): void
-}
-
-/** A timer this late means the event loop was blocked, so answers may be waiting unread in the sockets. */
-export const LATE_MS = 50
 
 class Entry implements Deadline {
   dueAt: number
@@ -69,12 +57,11 @@ export class DeadlineQueue {
     if (this.#tail === undefined) this.#head = entry
     else this.#tail.next = entry
     this.#tail = entry
-    if (this.#timer === undefined || this.#epoch !== timerEpoch()) this.#arm(now)
-    else if (this.#head === entry) {
-      // The timer idled through an empty spell, unref'd; somebody is waiting for it again.
-      if (now > this.#timerDueAt + LATE_MS) this.#arm(now)
-      else ref(this.#timer)
-    }
+    // A timer that is long overdue may have been lost (fake timers were cleared).
+    const lost = this.#timer === undefined || this.#epoch !== timerEpoch() || now > this.#timerDueAt + LATE_MS
+    if (lost) this.#arm(now)
+    // The timer idled through an empty spell, unref'd; somebody is waiting for it again.
+    else if (this.#head === entry) ref(this.#timer as Timer)
     return entry
   }
 
@@ -92,7 +79,8 @@ export class DeadlineQueue {
   #arm(now: number, delayMs = (this.#head as Entry).dueAt - now): void {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer)
     this.#epoch = timerEpoch()
-    const wait = Math.max(0, Math.ceil(delayMs))
+    // An injected clock may not know that Node fires at once what is too far away; firing early only arms again.
+    const wait = Math.min(Math.max(0, Math.ceil(delayMs)), MAX_DELAY_MS)
     this.#timerDueAt = now + wait
     this.#timer = this.#clock.setTimeout(this.#fire, wait)
   }
@@ -102,20 +90,22 @@ export class DeadlineQueue {
     const now = this.#clock.now()
     if (now < this.#lastNow) this.#rebase(now)
     this.#lastNow = now
-    if (this.#head === undefined) return
-    if (now - this.#head.dueAt > LATE_MS && !this.#graceGiven) {
-      // Give the sockets one turn before declaring anybody late: the answer may have come while the loop was busy.
-      this.#graceGiven = true
+    const late = this.#head !== undefined && now - this.#head.dueAt > LATE_MS
+    this.#graceGiven = late && !this.#graceGiven
+    if (this.#graceGiven) {
       this.#arm(now, 0)
       return
     }
-    this.#graceGiven = false
-    while (this.#head !== undefined && this.#head.dueAt <= now) {
-      const entry = this.#head
-      this.remove(entry)
-      entry.target.expire()
+    try {
+      while (this.#head !== undefined && this.#head.dueAt <= now) {
+        const entry = this.#head
+        this.remove(entry)
+        entry.target.expire()
+      }
+    } finally {
+      // Also when a target threw: the others must not wait for ever.
+      if (this.#head !== undefined && this.#timer === undefined) this.#arm(now)
     }
-    if (this.#head !== undefined && this.#timer === undefined) this.#arm(now)
   }
 
   /** The clock went backwards (fake timers installed over a running queue): start every wait again, none hangs. */

@@ -1,5 +1,7 @@
-import type { Clock, Timer } from './clock.ts'
-import { type Deadline, DeadlineQueue, type Expirable, LATE_MS } from './deadline-queue.ts'
+import type { Clock } from './clock.ts'
+import type { Deadline, Expirable } from './deadline.ts'
+import { DeadlineQueue } from './deadline-queue.ts'
+import { SingleDeadline } from './single-deadline.ts'
 
 /**
  * Hands out deadlines of any duration. Configured durations are few and recur, so each gets a {@link DeadlineQueue};
@@ -27,37 +29,6 @@ export class Deadlines {
     const queue = new DeadlineQueue(durationMs, this.#clock)
     this.#queues.set(durationMs, queue)
     return queue
-  }
-}
-
-class SingleDeadline implements Deadline {
-  readonly #clock: Clock
-  readonly #target: Expirable
-  readonly #dueAt: number
-  #timer: Timer | undefined
-
-  constructor(durationMs: number, clock: Clock, target: Expirable) {
-    this.#clock = clock
-    this.#target = target
-    this.#dueAt = clock.now() + durationMs
-    this.#timer = clock.setTimeout(() => this.#fire(), Math.max(0, Math.ceil(durationMs)))
-  }
-
-  #fire(): void {
-    this.#timer = undefined
-    if (this.#clock.now() - this.#dueAt > LATE_MS) {
-      // As in the queue: one turn for the sockets before anybody is declared late.
-      this.#timer = this.#clock.setTimeout(() => {
-        this.#timer = undefined
-        this.#target.expire()
-      }, 0)
-    } else this.#target.expire()
-  }
-
-  cancel(): void {
-    if (this.#timer === undefined) return
-    this.#clock.clearTimeout(this.#timer)
-    this.#timer = undefined
   }
 }
 

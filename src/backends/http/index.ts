@@ -1,0 +1,6 @@
+export type { RegistryConnectionOptions } from './connection-options.ts'
+export { HttpRegistryError } from './errors.ts'
+export { type HttpRegistryOptions, httpRegistry } from './provider.ts'
+export { Registrar } from './registrar.ts'
+export type { RegistrarEvents } from './registrar-events.ts'
+export type { RegistrarInstance, RegistrarOptions } from './registrar-options.ts'

@@ -1,0 +1,8 @@
+export { CircuitBreaker } from './circuit-breaker.ts'
+export { type ConsecutiveFailuresOptions, consecutiveFailures } from './consecutive-failures.ts'
+export { CircuitOpenError } from './errors.ts'
+export type { BreakerEvents, BreakerMetrics, BreakerMode, BreakerState } from './events.ts'
+export { type FailureRateOptions, failureRate } from './failure-rate.ts'
+export type { CircuitBreakerOptions, HalfOpenOptions } from './options.ts'
+export type { BreakerSnapshot } from './snapshot.ts'
+export type { TripCounts, TripMemory, TripRule } from './trip-rule.ts'

@@ -1,0 +1,229 @@
+import type { Duplex } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import type { Lease } from '../balancing/lease.ts'
+import { instanceOrigin } from '../core/instance.ts'
+import type { Permit, Verdict } from '../core/outcome.ts'
+import type { Deadline, Expirable } from '../time/deadline.ts'
+import type { AttemptOutcome, AttemptRecord } from './errors.ts'
+import { codeOf, outcomeOfError, verdictOfOutcome, verdictOfStatus } from './failure.ts'
+
+/**
+ * One try of a call: the handler undici talks to. It owns what one try holds (a lease on the instance, a permit of the
+ * service's breaker, a timer, the connection) and gives each back exactly once. Once it has ended, whatever undici still
+ * delivers dies here.
+ */
+
+/** A discarded answer may finish on its connection if it is short; beyond this the connection is closed instead. */
+const DRAIN_BYTES = 64 * 1_024
+/** Nor is a connection kept busy for longer than this by an answer that nobody reads. */
+const DRAIN_MS = 1_000
+
+/** The call an attempt belongs to. */
+export interface AttemptOwner {
+  readonly paused: boolean
+  readonly startedAt: number
+  now(): number
+  addDeadline(durationMs: number, target: Expirable): Deadline
+  recordAttempt(record: AttemptRecord): void
+  /** Whether an error that undici reports is the one the caller's own handler threw. */
+  handlerThrew(error: unknown): boolean
+  /** An informational (1xx) answer. */
+  informed(status: number, headers: Headers, statusMessage?: string): void
+  /** The final headers; the owner may answer by discarding the attempt. */
+  answered(attempt: Attempt, controller: Controller, status: number, headers: Headers, statusMessage?: string): void
+  received(chunk: Buffer): void
+  completed(controller: Controller, trailers: Headers): void
+  upgraded(controller: Controller, status: number, headers: Headers, socket: Duplex): void
+  attemptTimedOut(attempt: Attempt): void
+  /** It ended without a complete answer. */
+  attemptFailed(attempt: Attempt, outcome: AttemptOutcome, error: unknown): void
+}
+
+type Controller = Dispatcher.DispatchController
+type Headers = Record<string, string | string[] | undefined>
+
+type Stage = 'waiting' | 'sent' | 'answering' | 'draining' | 'ended'
+
+export class Attempt implements Dispatcher.DispatchHandler, Expirable {
+  readonly number: number
+  readonly lease: Lease
+  readonly #call: AttemptOwner
+  readonly #permit: Permit | undefined
+  readonly #startedAt: number
+  #stage: Stage = 'waiting'
+  #deadline: Deadline | undefined
+  #controller: Controller | undefined
+  /** Why it was stopped from this side, where it was. */
+  #stopped: { readonly reason: unknown } | undefined
+  #drained = 0
+  #status: number | undefined
+
+  constructor(call: AttemptOwner, number: number, lease: Lease, permit: Permit | undefined) {
+    this.#call = call
+    this.number = number
+    this.lease = lease
+    this.#permit = permit
+    this.#startedAt = call.now()
+  }
+
+  /** Also read by the pool, to tell a refused request from a busy connection. */
+  get ended(): boolean {
+    return this.#stage === 'ended' || this.#stage === 'draining'
+  }
+
+  /** Whether any of it may have reached the instance. */
+  get sent(): boolean {
+    return this.#stage !== 'waiting'
+  }
+
+  get origin(): string {
+    return instanceOrigin(this.lease.instance)
+  }
+
+  begin(timeoutMs: number): void {
+    this.#deadline = this.#call.addDeadline(timeoutMs, this)
+  }
+
+  pause(): void {
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  /** The attempt's time is over, or the time to drain it is. */
+  expire(): void {
+    if (this.#stage === 'draining') this.#abortConnection(new Error('discarded response was not drained in time'))
+    else this.#call.attemptTimedOut(this)
+  }
+
+  /** Ends it from this side. `verdict`: what that says about the instance. */
+  stop(reason: unknown, outcome: AttemptOutcome, verdict: Verdict): void {
+    if (this.ended) return
+    this.#settle(verdict)
+    this.#finish(outcome, codeOf(reason))
+    this.#abortConnection(reason)
+  }
+
+  /** Gives the answer up for another attempt: its connection is kept if the rest is short and comes soon. */
+  discard(): void {
+    this.lease.ignore()
+    this.#stage = 'draining'
+    this.#deadline = this.#call.addDeadline(DRAIN_MS, this)
+    this.#controller?.resume()
+  }
+
+  // ---- undici's side --------------------------------------------------------------------------------------------
+
+  onRequestStart(controller: Controller): void {
+    this.#controller = controller
+    // It was given up while it waited for a connection: nothing has been sent, and nothing will be.
+    if (this.#stopped !== undefined) return controller.abort(asError(this.#stopped.reason))
+    this.#stage = 'sent'
+    if (this.#call.paused) controller.pause()
+  }
+
+  onRequestUpgrade(controller: Controller, status: number, headers: Headers, socket: Duplex): void {
+    if (this.ended) return
+    this.#status = status
+    this.#settle('success')
+    this.#finish('answered', undefined)
+    this.#call.upgraded(controller, status, headers, socket)
+  }
+
+  onResponseStart(controller: Controller, status: number, headers: Headers, statusMessage?: string): void {
+    if (this.ended) return
+    if (status < 200) return this.#call.informed(status, headers, statusMessage)
+    this.#stage = 'answering'
+    this.#status = status
+    this.#clearDeadline()
+    // The verdict is due here and not at the end of the body: a slow reader or an event stream blames nobody.
+    const verdict = verdictOfStatus(status)
+    this.lease.responded(verdict)
+    this.#settlePermit(verdict)
+    this.#call.answered(this, controller, status, headers, statusMessage)
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    if (this.#stage === 'answering') return this.#call.received(chunk)
+    if (this.#stage !== 'draining') return
+    this.#drained += chunk.length
+    if (this.#drained > DRAIN_BYTES) this.#abortConnection(new Error('discarded response is too long to drain'))
+  }
+
+  onResponseEnd(controller: Controller, trailers: Headers): void {
+    this.#clearDeadline()
+    if (this.#stage !== 'answering') {
+      this.#stage = 'ended'
+      return
+    }
+    this.#stage = 'ended'
+    this.lease.success()
+    this.#call.completed(controller, trailers)
+  }
+
+  onResponseError(_controller: Controller, error: Error): void {
+    this.#clearDeadline()
+    if (this.ended) {
+      this.#stage = 'ended'
+      return
+    }
+    const answered = this.#stage === 'answering'
+    const outcome = outcomeOfError(error, this.#stage === 'sent', answered)
+    const verdict = this.#call.handlerThrew(error) ? 'ignore' : verdictOfOutcome(outcome)
+    this.#settle(verdict)
+    this.#finish(outcome, codeOf(error))
+    this.#call.attemptFailed(this, outcome, error)
+  }
+
+  record(outcome: AttemptOutcome, error: string | undefined): AttemptRecord {
+    const { instance } = this.lease
+    return {
+      attempt: this.number,
+      instanceId: instance.id,
+      origin: this.origin,
+      startedMs: this.#startedAt - this.#call.startedAt,
+      durationMs: this.#call.now() - this.#startedAt,
+      outcome,
+      status: this.#status,
+      error,
+    }
+  }
+
+  #finish(outcome: AttemptOutcome, error: string | undefined): void {
+    this.#clearDeadline()
+    this.#call.recordAttempt(this.record(outcome, error))
+    this.#stage = 'ended'
+  }
+
+  #settle(verdict: Verdict): void {
+    if (verdict === 'success') this.lease.success()
+    else if (verdict === 'failure') this.lease.failure()
+    else this.lease.ignore()
+    this.#settlePermit(verdict)
+  }
+
+  #settlePermit(verdict: Verdict): void {
+    if (verdict === 'success') this.#permit?.success()
+    else if (verdict === 'failure') this.#permit?.failure()
+    else this.#permit?.ignore()
+  }
+
+  #clearDeadline(): void {
+    this.#deadline?.cancel()
+    this.#deadline = undefined
+  }
+
+  #abortConnection(reason: unknown): void {
+    this.#stage = 'ended'
+    this.#clearDeadline()
+    this.#stopped = { reason }
+    this.#controller?.abort(asError(reason))
+  }
+}
+
+/** undici wants an Error to abort with; a caller's reason may be anything. */
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error('aborted', { cause: reason })
+}

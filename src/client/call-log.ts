@@ -1,0 +1,90 @@
+import type { Dispatcher } from 'undici'
+import type { GatelessError } from '../core/errors.ts'
+import { type AttemptRecord, CallError, type NotRetriedReason } from './errors.ts'
+import { codeOf } from './failure.ts'
+import type { ServiceRuntime } from './service-runtime.ts'
+
+/** What happened during one call: for the error it may end with, and for whoever listens to `call`. */
+export class CallLog {
+  /** The final status, once there is one. */
+  status: number | undefined
+  /** Why there was no further attempt; the first reason given stays. */
+  notRetried: NotRetriedReason | undefined
+  readonly #runtime: ServiceRuntime
+  readonly #request: Dispatcher.DispatchOptions
+  readonly #startedAt: number
+  #records: AttemptRecord[] | undefined
+
+  constructor(runtime: ServiceRuntime, request: Dispatcher.DispatchOptions, startedAt: number) {
+    this.#runtime = runtime
+    this.#request = request
+    this.#startedAt = startedAt
+  }
+
+  get attempts(): readonly AttemptRecord[] {
+    return this.#records ?? []
+  }
+
+  get last(): AttemptRecord | undefined {
+    return this.#records?.at(-1)
+  }
+
+  /** Whether anybody may want to know of a first attempt that simply worked: most calls never make a record. */
+  wants(status: number): boolean {
+    return this.#records !== undefined || status >= 300 || this.#runtime.reporter.heard('call')
+  }
+
+  add(record: AttemptRecord): void {
+    this.#records ??= []
+    this.#records.push(record)
+  }
+
+  /** The error of a call that got no answer. */
+  error(code: string, message: string, cause: unknown, notRetried?: NotRetriedReason): CallError {
+    this.notRetried ??= notRetried
+    const { name } = this.#runtime
+    const { local = false, retryAfterMs } = cause as Partial<GatelessError>
+    return new CallError(code, `${name} ${this.#request.method} ${this.#path}: ${message}`, {
+      cause,
+      service: name,
+      attempts: this.attempts,
+      notRetried: this.notRetried,
+      local,
+      retryAfterMs,
+    })
+  }
+
+  /** Tells the listeners of `call`. */
+  report(error: Error | undefined): void {
+    const { reporter, name, clock } = this.#runtime
+    if (!reporter.heard('call')) return
+    reporter.emit('call', {
+      service: name,
+      method: this.#request.method,
+      path: this.#path,
+      status: this.status,
+      error: error === undefined ? undefined : codeOf(error),
+      durationMs: clock.now() - this.#startedAt,
+      attempts: this.attempts,
+      notRetried: this.notRetried,
+    })
+  }
+
+  /** Without the query, which may hold secrets. */
+  get #path(): string {
+    return this.#request.path.split('?', 1)[0] as string
+  }
+}
+
+/** A status that was given up for another attempt; the cause of the error when none followed. */
+export class StatusError extends Error {
+  override readonly name = 'StatusError'
+  readonly code: string
+  readonly status: number
+
+  constructor(status: number) {
+    super(`answered ${status}`)
+    this.code = `HTTP_${status}`
+    this.status = status
+  }
+}

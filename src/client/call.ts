@@ -1,0 +1,376 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { Duplex } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { ClosedError, type GatelessError, TimeoutError } from '../core/errors.ts'
+import { isRefusal } from '../core/policy.ts'
+import { parseRetryAfter } from '../core/retry-after.ts'
+import type { Timer } from '../time/clock.ts'
+import type { Deadline, Expirable } from '../time/deadline.ts'
+import { Attempt, type AttemptOwner } from './attempt.ts'
+import { CallLog, StatusError } from './call-log.ts'
+import { type AttemptOutcome, type AttemptRecord, InvalidRequestError, type NotRetriedReason } from './errors.ts'
+import { codeOf, isRetryableStatus } from './failure.ts'
+import { isRepeatable, isReplayable } from './replay.ts'
+import type { ServiceRuntime } from './service-runtime.ts'
+
+/**
+ * One call, from the caller's request to the end of the answer's body, with as many attempts as it takes.
+ *
+ * It is the controller the caller's handler sees, and stays the same while attempts come and go. It settles exactly
+ * once: by an answer's end, by an error, by the caller's abort or by its deadline; whichever comes first, at once.
+ * Nothing is tried again after the first byte of a final answer was handed on.
+ *
+ * An AsyncResource, because timers shared by many calls run in the async context of whoever armed them: what a caller
+ * keeps in AsyncLocalStorage has to be there in the second attempt too.
+ */
+
+type Headers = Record<string, string | string[] | undefined>
+type RawHeaders = Exclude<Dispatcher.DispatchController['rawHeaders'], undefined>
+
+/** What a call may say for itself, besides what undici defines. */
+export interface CallExtras {
+  readonly timeoutMs?: number | undefined
+  /** Ties calls together for hashing strategies. */
+  readonly key?: string | undefined
+  /** What the deadline covers: up to the final headers (streams may live on), or the whole body. */
+  readonly deadlineCovers: 'headers' | 'body'
+}
+
+export class Call extends AsyncResource implements Dispatcher.DispatchController, AttemptOwner, Expirable {
+  rawHeaders: RawHeaders = null
+  rawTrailers: RawHeaders = null
+  paused = false
+  aborted = false
+  reason: Error | null = null
+  readonly startedAt: number
+  readonly #runtime: ServiceRuntime
+  readonly #request: Dispatcher.DispatchOptions
+  readonly #handler: Dispatcher.DispatchHandler
+  readonly #extras: CallExtras
+  readonly #timeoutMs: number
+  readonly #log: CallLog
+  #attempt: Attempt | undefined
+  #attemptCount = 0
+  #tried: Set<string> | undefined
+  #delayMs: number | undefined
+  #deadline: Deadline | undefined
+  #backoff: Timer | undefined
+  #lastError: unknown
+  #committed = false
+  #done = false
+  #thrown: { readonly error: unknown } | undefined
+
+  constructor(
+    runtime: ServiceRuntime,
+    request: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+    extras: CallExtras,
+  ) {
+    super('GatelessCall')
+    this.#runtime = runtime
+    this.#request = request
+    this.#handler = handler
+    this.#extras = extras
+    this.#timeoutMs = extras.timeoutMs ?? runtime.settings.timeoutMs
+    this.startedAt = runtime.clock.now()
+    this.#log = new CallLog(runtime, request, this.startedAt)
+  }
+
+  /** Begins; everything after that comes through the handler. */
+  start(): void {
+    this.#runtime.calls.add(this)
+    try {
+      this.#handler.onRequestStart?.(this, null)
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+    if (this.#done) return
+    this.#deadline = this.addDeadline(this.#timeoutMs, this)
+    if (this.#runtime.ready()) this.#first()
+    else {
+      this.#runtime.load().then(
+        () => this.#first(),
+        (error: GatelessError) => this.#refuse(error),
+      )
+    }
+  }
+
+  // ---- the caller's side: the controller ------------------------------------------------------------------------
+
+  pause(): void {
+    this.paused = true
+    this.#attempt?.pause()
+  }
+
+  resume(): void {
+    this.paused = false
+    this.#attempt?.resume()
+  }
+
+  /** Settles now, wherever the call is: discovering, connecting, queueing, backing off or in the middle of the body. */
+  abort(reason: Error): void {
+    if (this.#done) return
+    this.aborted = true
+    this.reason = reason
+    this.#attempt?.stop(reason, 'caller', 'ignore')
+    this.#fail(reason, 'aborted')
+  }
+
+  /** The client closes, and does not wait any longer. */
+  close(): void {
+    if (this.#done) return
+    const closed = new ClosedError('ServiceClient')
+    this.#attempt?.stop(closed, 'caller', 'ignore')
+    this.#fail(this.#log.error(closed.code, closed.message, closed))
+  }
+
+  /** The deadline of the whole call. */
+  expire(): void {
+    this.runInAsyncScope(() => this.#expired())
+  }
+
+  #expired(): void {
+    if (this.#done) return
+    const attempt = this.#attempt
+    // An attempt that earlier ones left too little time for is not judged; nor is one whose reader is the slow side.
+    const fair = this.#committed ? !this.paused : this.#attemptCount === 1
+    const timeout = new TimeoutError(this.#timeoutMs, 'total', { cause: this.#lastError })
+    attempt?.stop(timeout, 'timeout', fair ? 'failure' : 'ignore')
+    this.#fail(this.#log.error(timeout.code, timeout.message, timeout, 'deadline'))
+  }
+
+  // ---- attempts -------------------------------------------------------------------------------------------------
+
+  #first(): void {
+    if (this.#done) return
+    this.#runtime.retry?.budget?.deposit()
+    this.#next()
+  }
+
+  #next(): void {
+    if (this.#done) return
+    const { breaker, balancer, settings } = this.#runtime
+    const permit = breaker?.admit()
+    if (permit !== undefined && isRefusal(permit)) return this.#refuse(permit.error(), 'circuit-open')
+    const lease = balancer.acquire({ key: this.#extras.key, exclude: this.#tried, probe: this.#mayProbe })
+    if (lease === undefined) {
+      permit?.ignore()
+      return this.#refuse(balancer.refusal(), 'no-instance')
+    }
+    this.#attemptCount += 1
+    const attempt = new Attempt(this, this.#attemptCount, lease, permit)
+    this.#attempt = attempt
+    attempt.begin(settings.attemptTimeoutMs)
+    try {
+      this.#runtime.pools.dispatch({ ...this.#request, origin: attempt.origin }, attempt)
+    } catch (error) {
+      attempt.onResponseError(this, error as Error)
+    }
+  }
+
+  /** @internal An attempt got its final headers: hand them on, or try again instead. */
+  answered(
+    attempt: Attempt,
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Headers,
+    text?: string,
+  ): void {
+    if (isRetryableStatus(status)) {
+      const record = attempt.record('answered', undefined)
+      this.recordAttempt(record)
+      const retryAfterMs = parseRetryAfter(headers['retry-after'], this.#runtime.clock)
+      if (this.#tryAgain(attempt, record, new StatusError(status), retryAfterMs)) return attempt.discard()
+    } else if (this.#log.wants(status)) {
+      this.recordAttempt(attempt.record('answered', undefined))
+    }
+    this.#committed = true
+    this.#log.status = status
+    this.rawHeaders = controller.rawHeaders ?? null
+    if (this.#extras.deadlineCovers === 'headers') this.#clearDeadline()
+    this.#tell(() => this.#handler.onResponseStart?.(this, status, headers, text))
+  }
+
+  /** @internal */
+  attemptTimedOut(attempt: Attempt): void {
+    this.runInAsyncScope(() => this.#attemptTimedOut(attempt))
+  }
+
+  #attemptTimedOut(attempt: Attempt): void {
+    if (this.#done) return
+    const sent = attempt.sent
+    const timeout = new TimeoutError(this.#runtime.settings.attemptTimeoutMs, 'attempt')
+    attempt.stop(timeout, 'timeout', 'failure')
+    this.attemptFailed(attempt, sent ? 'maybe-sent' : 'not-sent', timeout)
+  }
+
+  /** @internal An attempt ended without a complete answer. */
+  attemptFailed(attempt: Attempt, outcome: AttemptOutcome, error: unknown): void {
+    if (this.#done) return
+    if (outcome === 'local') {
+      const invalid = codeOf(error).startsWith('UND_ERR_INVALID') || codeOf(error).endsWith('MISMATCH')
+      this.#fail(invalid ? new InvalidRequestError((error as Error).message, error) : (error as Error), 'not-retryable')
+      return
+    }
+    if (this.#thrown !== undefined) {
+      this.#fail(this.#thrown.error as Error, 'aborted')
+      return
+    }
+    const record = this.#log.last as AttemptRecord
+    if (this.#tryAgain(attempt, record, error, undefined, outcome === 'not-sent')) return
+    const timeout = error instanceof TimeoutError
+    const message = timeout ? error.message : `no answer: ${codeOf(error)} from ${record.instanceId}`
+    this.#fail(this.#log.error(timeout ? error.code : 'ERR_GATELESS_UNAVAILABLE', message, error))
+  }
+
+  /** Decides about another attempt, and if there is to be one, waits for it. The reason against it is kept. */
+  #tryAgain(
+    attempt: Attempt,
+    record: AttemptRecord,
+    error: unknown,
+    retryAfterMs: number | undefined,
+    notSent = false,
+  ): boolean {
+    this.#lastError = error
+    const obstacle = this.#obstacle(notSent)
+    if (obstacle !== undefined) {
+      this.#log.notRetried = obstacle
+      return false
+    }
+    const decision = this.#runtime.retry?.decide({
+      attempt: this.#attemptCount,
+      error,
+      retryable: true,
+      retryAfterMs,
+      previousDelayMs: this.#delayMs,
+      deadline: this.startedAt + this.#timeoutMs,
+    })
+    if (decision === undefined || !decision.retry) {
+      this.#log.notRetried = decision?.reason ?? 'exhausted'
+      return false
+    }
+    const { clock, reporter, name } = this.#runtime
+    this.#delayMs = decision.delayMs
+    this.#tried ??= new Set()
+    this.#tried.add(attempt.lease.instance.id)
+    this.#attempt = undefined
+    if (reporter.heard('retry')) reporter.emit('retry', { service: name, failed: record, delayMs: decision.delayMs })
+    this.#backoff = clock.setTimeout(() => {
+      this.#backoff = undefined
+      this.runInAsyncScope(() => this.#next())
+    }, decision.delayMs)
+    return true
+  }
+
+  /** A call that cannot be repeated is not risked on an instance that may still be broken. */
+  get #mayProbe(): boolean {
+    return isRepeatable(this.#request)
+  }
+
+  /** What stands against another attempt before the retry policy is even asked. */
+  #obstacle(notSent: boolean): NotRetriedReason | undefined {
+    if (this.#committed) return 'already-answered'
+    if (!notSent) {
+      if (!isRepeatable(this.#request)) return 'not-idempotent'
+      if (!isReplayable(this.#request.body)) return 'body-not-replayable'
+    }
+    const { breaker } = this.#runtime
+    return breaker !== undefined && breaker.state === 'open' ? 'circuit-open' : undefined
+  }
+
+  // ---- what the current attempt passes on -----------------------------------------------------------------------
+
+  /** @internal An informational (1xx) answer. */
+  informed(status: number, headers: Headers, text?: string): void {
+    this.#tell(() => this.#handler.onResponseStart?.(this, status, headers, text))
+  }
+
+  /** @internal */
+  received(chunk: Buffer): void {
+    this.#tell(() => this.#handler.onResponseData?.(this, chunk))
+  }
+
+  /** @internal */
+  completed(controller: Dispatcher.DispatchController, trailers: Headers): void {
+    this.rawTrailers = controller.rawTrailers ?? null
+    this.#end()
+    this.#handler.onResponseEnd?.(this, trailers)
+    this.#log.report(undefined)
+  }
+
+  /** @internal */
+  upgraded(controller: Dispatcher.DispatchController, status: number, headers: Headers, socket: Duplex): void {
+    this.#log.status = status
+    this.rawHeaders = controller.rawHeaders ?? null
+    this.#end()
+    this.#handler.onRequestUpgrade?.(this, status, headers, socket)
+    this.#log.report(undefined)
+  }
+
+  /** @internal Whether an error that undici reports is the one the caller's own handler threw. */
+  handlerThrew(error: unknown): boolean {
+    return this.#thrown !== undefined && this.#thrown.error === error
+  }
+
+  // ---- what attempts need ---------------------------------------------------------------------------------------
+
+  now(): number {
+    return this.#runtime.clock.now()
+  }
+
+  addDeadline(durationMs: number, target: Expirable): Deadline {
+    return this.#runtime.deadlines.add(durationMs, target)
+  }
+
+  /** Every attempt that left a record. */
+  get attempts(): readonly AttemptRecord[] {
+    return this.#log.attempts
+  }
+
+  recordAttempt(record: AttemptRecord): void {
+    this.#log.add(record)
+  }
+
+  // ---- the end --------------------------------------------------------------------------------------------------
+
+  /** Calls the caller's handler; what it throws ends the call, and is not held against anybody else. */
+  #tell(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#thrown = { error }
+      throw error
+    }
+  }
+
+  /** Something of this process said no. After a real failure that one is the error, and the no its explanation. */
+  #refuse(error: GatelessError, reason?: NotRetriedReason): void {
+    if (this.#done) return
+    if (this.#lastError === undefined) {
+      this.#fail(this.#log.error(error.code, error.message, error, reason))
+      return
+    }
+    const code = this.#lastError instanceof TimeoutError ? this.#lastError.code : 'ERR_GATELESS_UNAVAILABLE'
+    const message = `no answer: ${codeOf(this.#lastError)}, and no further attempt: ${error.message}`
+    this.#fail(this.#log.error(code, message, this.#lastError, reason))
+  }
+
+  #fail(error: Error, notRetried?: NotRetriedReason): void {
+    this.#end()
+    this.#log.notRetried ??= notRetried
+    this.#handler.onResponseError?.(this, error)
+    this.#log.report(error)
+  }
+
+  #end(): void {
+    this.#done = true
+    this.#clearDeadline()
+    if (this.#backoff !== undefined) this.#runtime.clock.clearTimeout(this.#backoff)
+    this.#runtime.calls.delete(this)
+  }
+
+  #clearDeadline(): void {
+    this.#deadline?.cancel()
+    this.#deadline = undefined
+  }
+}

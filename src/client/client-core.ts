@@ -1,0 +1,148 @@
+import { LRUCache } from 'lru-cache'
+import type { Dispatcher } from 'undici'
+import { ClosedError } from '../core/errors.ts'
+import { OptionReader } from '../core/options.ts'
+import { DiscoveryClient } from '../discovery/discovery-client.ts'
+import { type Clock, toClock } from '../time/clock.ts'
+import { deadlinesOf } from '../time/deadlines.ts'
+import { systemRandom } from '../time/random.ts'
+import { instancePools } from './instance-pools.ts'
+import type { ServiceClientOptions } from './options.ts'
+import { type Closable, type Reporter, ServiceRuntime, type SharedParts } from './service-runtime.ts'
+import { type CallSettings, defaultCallSettings, readCallPolicy } from './settings.ts'
+
+/** What `ServiceClient` and its dispatchers share: configuration, the live state of each service, and the way out. */
+
+/** Names may come from data (a URL somebody typed): only so many services are kept alive. */
+const MAX_SERVICES = 1_000
+
+export class ClientCore {
+  readonly discovery: DiscoveryClient
+  readonly #clock: Clock
+  readonly #pools: Dispatcher
+  readonly #ownsPools: boolean
+  readonly #shared: SharedParts
+  readonly #ownsDiscovery: boolean
+  readonly #defaults: CallSettings
+  readonly #configured: ReadonlyMap<string, CallSettings>
+  readonly #suffix: string | undefined
+  readonly #runtimes = new LRUCache<string, ServiceRuntime>({ max: MAX_SERVICES })
+  readonly #origins = new LRUCache<string, { readonly service: string | undefined }>({ max: MAX_SERVICES })
+  readonly #calls = new Set<Closable>()
+  #closing: Promise<void> | undefined
+
+  constructor(options: ServiceClientOptions, reporter: Reporter) {
+    const read = new OptionReader('ServiceClient', options)
+    this.#clock = toClock(options.clock)
+    const random = read.function('random', systemRandom)
+    this.#defaults = readCallPolicy('ServiceClient', read, defaultCallSettings())
+    this.#configured = readServices(read.raw('services'), this.#defaults)
+    this.#suffix = read.string('suffix', undefined)?.toLowerCase()
+    const connections = read.number('connections', { default: 64, min: 1, integer: true })
+    const connectTimeoutMs = read.duration('connectTimeoutMs', 5_000, 1)
+    const transport = read.implementing<Dispatcher | undefined>('transport', ['dispatch'], undefined)
+    const discovery = read.raw('discovery')
+    if (typeof discovery !== 'object' || discovery === null) {
+      read.refuse('discovery', 'a DiscoveryClient or the options of one')
+    }
+    read.end()
+    this.#ownsDiscovery = !isDiscoveryClient(discovery)
+    this.discovery = isDiscoveryClient(discovery)
+      ? discovery
+      : new DiscoveryClient({
+          clock: this.#clock,
+          random,
+          ...(discovery as ConstructorParameters<typeof DiscoveryClient>[0]),
+        })
+    this.#ownsPools = transport === undefined
+    this.#pools = transport ?? instancePools({ connections, connectTimeoutMs })
+    this.#shared = {
+      discovery: this.discovery,
+      pools: this.#pools,
+      clock: this.#clock,
+      random,
+      deadlines: deadlinesOf(this.#clock),
+      reporter,
+      calls: this.#calls,
+    }
+    // Made now and not at the first call: wrong options of a service are the constructor's to report.
+    for (const name of this.#configured.keys()) this.runtime(name)
+    this.#runtimes.clear()
+  }
+
+  /** The live state of a service, made when it is first called. @throws {ClosedError} */
+  runtime(name: string): ServiceRuntime {
+    if (this.#closing !== undefined) throw new ClosedError('ServiceClient')
+    let runtime = this.#runtimes.get(name)
+    if (runtime === undefined) {
+      runtime = new ServiceRuntime(name, this.#configured.get(name) ?? this.#defaults, this.#shared)
+      this.#runtimes.set(name, runtime)
+    }
+    return runtime
+  }
+
+  /** Which service an origin means; undefined for a host that is none of ours. */
+  serviceOf(origin: string | URL | undefined, everyHost: boolean): string | undefined {
+    if (origin === undefined) return undefined
+    const key = `${everyHost ? '*' : ''}${String(origin)}`
+    let known = this.#origins.get(key)
+    if (known === undefined) {
+      known = { service: this.#serviceOfHost(new URL(origin).hostname, everyHost) }
+      this.#origins.set(key, known)
+    }
+    return known.service
+  }
+
+  #serviceOfHost(hostname: string, everyHost: boolean): string | undefined {
+    // URLs are lower-cased on the way here; the names in the configuration need not be.
+    for (const name of this.#configured.keys()) if (name.toLowerCase() === hostname) return name
+    if (this.#suffix !== undefined && hostname.endsWith(`.${this.#suffix}`)) {
+      return hostname.slice(0, -this.#suffix.length - 1)
+    }
+    return everyHost ? hostname : undefined
+  }
+
+  /** Sends what is for no service of ours straight on. */
+  passThrough(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const { dispatcher: _dispatcher, ...rest } = options as Dispatcher.DispatchOptions & { dispatcher?: unknown }
+    return this.#pools.dispatch(rest, handler)
+  }
+
+  /** Refuses new calls, waits up to `drainMs` for those in flight, ends the rest, and lets every connection go. */
+  close(drainMs = 5_000): Promise<void> {
+    this.#closing ??= this.#close(drainMs)
+    return this.#closing
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    const giveUpAt = this.#clock.now() + drainMs
+    while (this.#calls.size > 0 && this.#clock.now() < giveUpAt) {
+      await new Promise<void>((resolve) => {
+        this.#clock.setTimeout(resolve, Math.min(10, drainMs))
+      })
+    }
+    for (const call of this.#calls) call.close()
+    this.#runtimes.clear()
+    if (this.#ownsPools) await this.#pools.destroy()
+    if (this.#ownsDiscovery) await this.discovery.close()
+  }
+}
+
+/** By what it can do and not by class: the client may come from another copy of the package. */
+function isDiscoveryClient(value: unknown): value is DiscoveryClient {
+  const { discover, peek } = value as Partial<DiscoveryClient>
+  return typeof discover === 'function' && typeof peek === 'function'
+}
+
+function readServices(given: unknown, defaults: CallSettings): ReadonlyMap<string, CallSettings> {
+  const services = new Map<string, CallSettings>()
+  if (given === undefined) return services
+  const all = new OptionReader('ServiceClient: services', given)
+  for (const name of Object.keys(given as object)) {
+    const owner = `ServiceClient: services['${name}']`
+    const read = new OptionReader(owner, all.raw(name))
+    services.set(name, readCallPolicy(owner, read, defaults))
+    read.end()
+  }
+  return services
+}

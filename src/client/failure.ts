@@ -1,0 +1,49 @@
+import type { Verdict } from '../core/outcome.ts'
+import type { AttemptOutcome } from './errors.ts'
+
+/**
+ * The one place that says what a failed attempt means: whether anybody is to blame, and whether another try may help.
+ * Judged by what happened first (was it sent? did an answer begin?), and by error code only where that leaves doubt.
+ */
+
+// Worth another try: the server says that it did not do the work, or could not this time.
+const RETRYABLE_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+
+// The caller's or the configuration's fault: every instance would answer the same.
+const LOCAL_CODES: ReadonlySet<string> = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_INVALID_RETURN_VALUE',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+  'UND_ERR_MAX_ORIGINS_REACHED',
+  'UND_ERR_DESTROYED',
+  'UND_ERR_CLOSED',
+])
+
+export function isRetryableStatus(status: number): boolean {
+  return RETRYABLE_STATUS.has(status)
+}
+
+/** A caller's own mistake (4xx) says nothing bad about the server; asking to slow down, or giving up, does. */
+export function verdictOfStatus(status: number): Verdict {
+  return status >= 500 || status === 408 || status === 429 ? 'failure' : 'success'
+}
+
+/** What an error of the transport means, given how far the request had come. */
+export function outcomeOfError(error: unknown, sent: boolean, answered: boolean): AttemptOutcome {
+  if (LOCAL_CODES.has(codeOf(error))) return 'local'
+  if (answered) return 'partial'
+  return sent ? 'maybe-sent' : 'not-sent'
+}
+
+export function verdictOfOutcome(outcome: AttemptOutcome): Verdict {
+  return outcome === 'local' || outcome === 'caller' ? 'ignore' : 'failure'
+}
+
+/** The code of an error, its name, or at least its type: never its text. */
+export function codeOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return typeof error
+  const { code, name } = error as { code?: unknown; name?: unknown }
+  if (typeof code === 'string') return code
+  return typeof name === 'string' ? name : 'Error'
+}

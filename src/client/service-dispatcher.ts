@@ -1,0 +1,103 @@
+import { Dispatcher, Dispatcher1Wrapper } from 'undici'
+import { Call, type CallExtras } from './call.ts'
+import type { ClientCore } from './client-core.ts'
+import { checkedPath, checkHeaders, checkMethod } from './request-check.ts'
+
+/** What a request may carry besides undici's own options. */
+export interface ServiceRequestExtras {
+  /** The service to call; instead of an origin. */
+  readonly service?: string
+  /** The whole call, in milliseconds. @default the service's `timeoutMs` */
+  readonly timeoutMs?: number | undefined
+  /** Ties calls together for hashing strategies. @default none */
+  readonly balancingKey?: string | undefined
+  /** @default 'headers' */
+  readonly deadlineCovers?: 'headers' | 'body'
+}
+
+/**
+ * An undici Dispatcher that resolves services: everything built on undici (`request`, `fetch`, `stream`, clients that
+ * take a dispatcher) gains discovery, balancing, breaking and retrying by being handed this one.
+ *
+ * When to use: `setGlobalDispatcher(client.dispatcher)` gives it to a whole process. Only services that the client was
+ * configured with (by name or suffix) are resolved there; every other host passes to undici untouched.
+ */
+export class ServiceDispatcher extends Dispatcher {
+  readonly #core: ClientCore
+  readonly #everyHost: boolean
+
+  /** @internal Made by the client. `everyHost`: take every host for a service. */
+  constructor(core: ClientCore, everyHost: boolean) {
+    super()
+    this.#core = core
+    this.#everyHost = everyHost
+  }
+
+  override dispatch(
+    options: Dispatcher.DispatchOptions & ServiceRequestExtras,
+    handler: Dispatcher.DispatchHandler,
+  ): boolean {
+    // Node's built-in fetch brings the handlers of an older undici.
+    if (typeof handler.onRequestStart !== 'function') {
+      return this.dispatch({ ...options, allowH2: false } as typeof options, wrapLegacy(handler))
+    }
+    try {
+      const service = options.service ?? this.#core.serviceOf(options.origin, this.#everyHost)
+      if (service === undefined) return this.#core.passThrough(options, handler)
+      const { request, extras } = prepare(options)
+      new Call(this.#core.runtime(service), request, handler, extras).start()
+    } catch (error) {
+      handler.onResponseError?.(IDLE, error as Error)
+    }
+    // Never "busy": queueing is the business of each instance's pool.
+    return true
+  }
+
+  override close(callback: () => void): void
+  override close(): Promise<void>
+  override close(callback?: () => void): void | Promise<void> {
+    const closed = this.#core.close()
+    if (callback === undefined) return closed
+    void closed.then(callback)
+  }
+
+  override destroy(error: Error | null, callback: () => void): void
+  override destroy(callback: () => void): void
+  override destroy(error?: Error | null): Promise<void>
+  override destroy(error?: Error | null | (() => void), callback?: () => void): void | Promise<void> {
+    const then = typeof error === 'function' ? error : callback
+    const closed = this.#core.close(0)
+    if (then === undefined) return closed
+    void closed.then(then)
+  }
+}
+
+/** undici exports the wrapper's class, and leaves the static method out of its types. */
+const wrapLegacy = (handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler =>
+  (
+    Dispatcher1Wrapper as unknown as { wrapHandler(h: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler }
+  ).wrapHandler(handler)
+
+/** Checks the request and takes it apart: what undici gets per attempt, and what is for the call itself. */
+function prepare(options: Dispatcher.DispatchOptions & ServiceRequestExtras): {
+  request: Dispatcher.DispatchOptions
+  extras: CallExtras
+} {
+  const { service: _service, timeoutMs, balancingKey, deadlineCovers = 'headers', ...rest } = options
+  // undici 6 and 7 leave their own dispatcher in the options, and 8 refuses it.
+  delete (rest as { dispatcher?: unknown }).dispatcher
+  checkMethod(rest.method)
+  checkHeaders(rest.headers)
+  rest.path = checkedPath(rest.path)
+  return { request: rest, extras: { timeoutMs, key: balancingKey, deadlineCovers } }
+}
+
+/** Handed to a handler whose call never began. */
+const IDLE: Dispatcher.DispatchController = {
+  aborted: false,
+  paused: false,
+  reason: null,
+  abort() {},
+  pause() {},
+  resume() {},
+}

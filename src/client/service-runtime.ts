@@ -1,0 +1,116 @@
+import type { Dispatcher } from 'undici'
+import { LoadBalancer } from '../balancing/load-balancer.ts'
+import { CircuitBreaker } from '../breaker/circuit-breaker.ts'
+import type { ServiceInstance } from '../core/instance.ts'
+import type { DiscoveryClient } from '../discovery/discovery-client.ts'
+import { RetryPolicy } from '../retry/retry-policy.ts'
+import type { Clock } from '../time/clock.ts'
+import type { Deadlines } from '../time/deadlines.ts'
+import type { Random } from '../time/random.ts'
+import type { ClientEvents } from './events.ts'
+import type { CallSettings } from './settings.ts'
+
+/** Where events go. `heard` first: a payload that nobody wants is not built. */
+export interface Reporter {
+  heard(event: keyof ClientEvents): boolean
+  emit<E extends keyof ClientEvents>(event: E, payload: ClientEvents[E]): void
+}
+
+/** A call in flight, as far as closing goes. */
+export interface Closable {
+  close(): void
+}
+
+/** What all services of one client share. */
+export interface SharedParts {
+  readonly discovery: DiscoveryClient
+  readonly pools: Dispatcher
+  readonly clock: Clock
+  readonly random: Random
+  readonly deadlines: Deadlines
+  readonly reporter: Reporter
+  /** Calls in flight, so that `close` can end them. */
+  readonly calls: Set<Closable>
+}
+
+/** Everything alive that belongs to one service: its balancer, its breaker, its retry budget. */
+export class ServiceRuntime {
+  readonly name: string
+  readonly settings: CallSettings
+  readonly balancer: LoadBalancer
+  readonly breaker: CircuitBreaker | undefined
+  readonly retry: RetryPolicy | undefined
+  readonly pools: Dispatcher
+  readonly clock: Clock
+  readonly deadlines: Deadlines
+  readonly reporter: Reporter
+  readonly calls: Set<Closable>
+  readonly #discovery: DiscoveryClient
+  #instances: readonly ServiceInstance[] | undefined
+
+  constructor(name: string, settings: CallSettings, shared: SharedParts) {
+    const { clock, random } = shared
+    this.name = name
+    this.settings = settings
+    this.pools = shared.pools
+    this.clock = clock
+    this.deadlines = shared.deadlines
+    this.reporter = shared.reporter
+    this.calls = shared.calls
+    this.#discovery = shared.discovery
+    this.balancer = balancerOf(settings, clock, random)
+    const { serviceBreaker, retry } = settings
+    this.breaker = serviceBreaker === false ? undefined : new CircuitBreaker({ ...serviceBreaker, name, clock })
+    this.retry = retry === false ? undefined : new RetryPolicy({ ...retry, name, clock, random })
+    this.#forwardEvents()
+  }
+
+  /** Takes over what discovery knows by now. False when it knows nothing yet, and `load` has to be awaited. */
+  ready(): boolean {
+    const instances = this.#discovery.peek(this.name)
+    if (instances === undefined) return false
+    // Discovery keeps the array while nothing changes, so this costs one comparison per call.
+    if (instances !== this.#instances) {
+      this.#instances = instances
+      this.balancer.update(instances)
+    }
+    return true
+  }
+
+  /** Waits for the first answer of discovery. Rejects with discovery's own errors. */
+  async load(): Promise<void> {
+    const instances = await this.#discovery.discover(this.name)
+    if (!this.ready()) {
+      this.#instances = instances
+      this.balancer.update(instances)
+    }
+  }
+
+  #forwardEvents(): void {
+    const { name: service, reporter } = this
+    this.breaker?.on('transition', (event) => reporter.emit('breaker', { service, ...event }))
+    this.balancer.on('ejected', (event) => reporter.emit('ejected', { service, ...event }))
+    this.balancer.on('restored', (event) => reporter.emit('restored', { service, ...event }))
+    this.balancer.on('panic', (event) => reporter.emit('panic', { service, ...event }))
+  }
+}
+
+function balancerOf(settings: CallSettings, clock: Clock, random: Random): LoadBalancer {
+  const { strategy, panicThreshold, instanceBreaker } = settings
+  const ejection =
+    instanceBreaker === false
+      ? false
+      : {
+          consecutiveFailures: instanceBreaker.failureThreshold,
+          baseEjectionMs: instanceBreaker.recoveryTimeoutMs,
+          maxEjectionMs: instanceBreaker.maxRecoveryTimeoutMs,
+          maxEjectedShare: instanceBreaker.maxEjectedShare,
+        }
+  return new LoadBalancer({
+    strategy,
+    ejection,
+    clock,
+    random,
+    ...(panicThreshold === undefined ? {} : { panicThreshold }),
+  })
+}

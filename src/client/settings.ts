@@ -1,0 +1,137 @@
+import { leastConnections } from '../balancing/strategies/least-connections.ts'
+import type { Strategy } from '../balancing/strategy.ts'
+import { failureRate } from '../breaker/failure-rate.ts'
+import type { CircuitBreakerOptions } from '../breaker/options.ts'
+import { asOptions, OptionReader } from '../core/options.ts'
+import type { RetryOptions } from '../retry/options.ts'
+import { exponentialBackoff } from '../time/backoff.ts'
+
+/** Checks call policies and merges them: service over client over defaults, option by option. */
+
+/** @internal Everything that is decided per service, complete. */
+export interface CallSettings {
+  readonly timeoutMs: number
+  readonly attemptTimeoutMs: number
+  readonly maxBodyBytes: number
+  readonly retry: RetryOptions | false
+  readonly strategy: Strategy
+  readonly panicThreshold: number | undefined
+  readonly instanceBreaker: InstanceBreakerSettings | false
+  readonly serviceBreaker: CircuitBreakerOptions | false
+}
+
+/** @internal */
+export interface InstanceBreakerSettings {
+  readonly failureThreshold: number
+  readonly recoveryTimeoutMs: number
+  readonly maxRecoveryTimeoutMs: number
+  readonly maxEjectedShare: number
+}
+
+export const CALL_DEFAULTS = /* @__PURE__ */ Object.freeze({
+  timeoutMs: 30_000,
+  attemptTimeoutMs: 5_000,
+  maxBodyBytes: 10 * 1_024 * 1_024,
+  maxAttempts: 3,
+  // Envoy's retry back-off (25 ms base, ten times that at most): the next try goes to another instance, so there is
+  // little to wait for.
+  backoff: { baseMs: 25, maxMs: 250 },
+  instanceBreaker: {
+    failureThreshold: 5,
+    recoveryTimeoutMs: 30_000,
+    maxRecoveryTimeoutMs: 300_000,
+    maxEjectedShare: 0.5,
+  },
+  serviceBreakerOpenMs: 5_000,
+})
+
+/** The settings of a client before any service says otherwise. */
+export function defaultCallSettings(): CallSettings {
+  return {
+    timeoutMs: CALL_DEFAULTS.timeoutMs,
+    attemptTimeoutMs: CALL_DEFAULTS.attemptTimeoutMs,
+    maxBodyBytes: CALL_DEFAULTS.maxBodyBytes,
+    retry: { maxAttempts: CALL_DEFAULTS.maxAttempts, backoff: exponentialBackoff(CALL_DEFAULTS.backoff) },
+    strategy: leastConnections(),
+    panicThreshold: undefined,
+    instanceBreaker: CALL_DEFAULTS.instanceBreaker,
+    serviceBreaker: {
+      trip: failureRate({ threshold: 0.5, windowMs: 10_000, minimumCalls: 20 }),
+      recoveryTimeoutMs: CALL_DEFAULTS.serviceBreakerOpenMs,
+    },
+  }
+}
+
+/** Reads one policy over what it inherits. `read` belongs to the caller, who also ends it. */
+export function readCallPolicy(owner: string, read: OptionReader, base: CallSettings): CallSettings {
+  const timeoutMs = read.duration('timeoutMs', base.timeoutMs, 1)
+  const attemptTimeoutMs = read.duration('attemptTimeoutMs', Math.min(base.attemptTimeoutMs, timeoutMs), 1)
+  if (attemptTimeoutMs > timeoutMs) read.refuse('attemptTimeoutMs', `at most timeoutMs (${timeoutMs} milliseconds)`)
+
+  const balancing = new OptionReader(`${owner}: balancing`, read.raw('balancing') ?? {})
+  const strategy = balancing.implementing<Strategy>('strategy', ['create'], base.strategy)
+  const panicThreshold = balancing.number('panicThreshold', { default: base.panicThreshold, min: 0, max: 1 })
+  balancing.end()
+
+  const breaker = new OptionReader(`${owner}: breaker`, read.raw('breaker') ?? {})
+  const instance = breaker.raw('instance')
+  const service = breaker.raw('service')
+  breaker.end()
+
+  return {
+    timeoutMs,
+    attemptTimeoutMs,
+    maxBodyBytes: read.number('maxBodyBytes', { default: base.maxBodyBytes, min: 1, integer: true }),
+    retry: mergeRetry(`${owner}: retry`, read.raw('retry'), base.retry),
+    strategy,
+    panicThreshold,
+    instanceBreaker: readInstanceBreaker(`${owner}: breaker.instance`, instance, base.instanceBreaker),
+    serviceBreaker: mergeServiceBreaker(`${owner}: breaker.service`, service, base.serviceBreaker),
+  }
+}
+
+/** What the values may be is checked by the policies themselves, when the client makes one of each. */
+function mergeRetry(owner: string, given: unknown, base: RetryOptions | false): RetryOptions | false {
+  if (given === undefined) return base
+  if (given === false) return false
+  return { ...(base === false ? defaultCallSettings().retry : base), ...(asOptions(owner, given) as RetryOptions) }
+}
+
+function mergeServiceBreaker(
+  owner: string,
+  given: unknown,
+  base: CircuitBreakerOptions | false,
+): CircuitBreakerOptions | false {
+  if (given === undefined) return base
+  if (given === false) return false
+  const own = asOptions(owner, given)
+  const merged = {
+    ...(base === false ? defaultCallSettings().serviceBreaker : base),
+    ...(own as CircuitBreakerOptions),
+  }
+  // Asking for a number of consecutive failures is asking for that rule instead of the inherited one.
+  if (!Object.hasOwn(own, 'failureThreshold') || Object.hasOwn(own, 'trip')) return merged
+  const { trip: _inherited, ...consecutive } = merged
+  return consecutive
+}
+
+function readInstanceBreaker(
+  owner: string,
+  given: unknown,
+  base: InstanceBreakerSettings | false,
+): InstanceBreakerSettings | false {
+  if (given === undefined) return base
+  if (given === false) return false
+  const fallback = base === false ? CALL_DEFAULTS.instanceBreaker : base
+  const read = new OptionReader(owner, given)
+  const recoveryTimeoutMs = read.duration('recoveryTimeoutMs', fallback.recoveryTimeoutMs, 1)
+  const longest = Math.max(fallback.maxRecoveryTimeoutMs, recoveryTimeoutMs)
+  const settings: InstanceBreakerSettings = {
+    failureThreshold: read.number('failureThreshold', { default: fallback.failureThreshold, min: 1, integer: true }),
+    recoveryTimeoutMs,
+    maxRecoveryTimeoutMs: read.duration('maxRecoveryTimeoutMs', longest, recoveryTimeoutMs),
+    maxEjectedShare: read.number('maxEjectedShare', { default: fallback.maxEjectedShare, min: 0, max: 1 }),
+  }
+  read.end()
+  return settings
+}

@@ -1,0 +1,7 @@
+export { DiscoveryClient } from './discovery-client.ts'
+export { DiscoveryError, ServiceNotFoundError } from './errors.ts'
+export type { DiscoveryEvents } from './events.ts'
+export type { DiscoverOptions, DiscoveryClientOptions } from './options.ts'
+export type { DiscoveryProvider, ListAnswer, ListContext } from './provider.ts'
+export { type StaticInstance, staticList } from './static-list.ts'
+export type { WatchListener } from './watched-service.ts'

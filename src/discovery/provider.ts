@@ -1,0 +1,50 @@
+import type { ServiceInstance } from '../core/instance.ts'
+
+/**
+ * The contract between the {@link DiscoveryClient} and whatever knows where instances run. A provider answers one
+ * question once; caching, retries, time limits and the survival of its own outages are the client's business, so that
+ * every provider gains all of them.
+ */
+
+/**
+ * What a provider may answer. Known and empty (`ok` with no instances), never known (`not-found`) and "I cannot tell
+ * right now" (a rejection) are three different things: an error must never be answered as an empty list, or one outage
+ * of the registry takes every instance away.
+ */
+export type ListAnswer =
+  | {
+      readonly kind: 'ok'
+      /** Each id once. */
+      readonly instances: readonly ServiceInstance[]
+      /** How long the list is good for, in milliseconds; clamped to 1 s … 24 h. @default the client's `ttlMs` */
+      readonly ttlMs?: number | undefined
+      /** Entries left out because they made no sense. @default 0 */
+      readonly dropped?: number | undefined
+    }
+  | { readonly kind: 'not-found' }
+
+export interface ListContext {
+  /** Aborted when the client gives up on this load (its time limit, or `close()`): never by one caller alone. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Where instances come from.
+ *
+ * When to use: to connect a registry that has no backend here yet. An error that knows when to come back says so as
+ * `retryAfterMs` of a `GatelessError`.
+ *
+ * @example
+ * const provider: DiscoveryProvider = {
+ *   name: 'my-registry',
+ *   list: async (serviceName) => ({ kind: 'ok', instances: await lookUp(serviceName) }),
+ * }
+ */
+export interface DiscoveryProvider {
+  /** Stands in errors. */
+  readonly name: string
+  /** The instances of one service now. */
+  list(serviceName: string, context: ListContext): Promise<ListAnswer>
+  /** Gives back what the provider holds (sockets). Called by the client's `close()`. */
+  close?(): void | Promise<void>
+}

@@ -1,0 +1,146 @@
+import { type CallOptions, CallScope, type Operation } from '../core/context.ts'
+import { TypedEmitter } from '../core/emitter.ts'
+import { type GatelessErrorDetails, TimeoutError } from '../core/errors.ts'
+import { OptionReader } from '../core/options.ts'
+import type { Policy, PolicyInfo } from '../core/policy.ts'
+import { race } from '../core/race.ts'
+import { type Clock, toClock } from '../time/clock.ts'
+import type { Expirable } from '../time/deadline.ts'
+import { deadlinesOf } from '../time/deadlines.ts'
+
+/** Limits how long one run of the work may take. */
+
+/**
+ * `aggressive`: the caller is answered at the limit, whatever the work does. `cooperative`: the signal is aborted, and
+ * the caller waits for the work to notice.
+ */
+export type TimeoutMode = 'aggressive' | 'cooperative'
+
+export interface TimeoutOptions {
+  /** The limit, in milliseconds, from 1 to 24 days. */
+  readonly timeoutMs: number
+  /** @default 'aggressive' */
+  readonly mode?: TimeoutMode
+  /** Stands in `info` and in messages of `pipeline`. @default 'timeout' */
+  readonly name?: string
+  /** A source of time. @default the system's */
+  readonly clock?: Partial<Clock>
+}
+
+/** The defaults of {@link TimeoutOptions}. */
+const DEFAULTS = /* @__PURE__ */ Object.freeze({ mode: 'aggressive', name: 'timeout' } as const)
+
+/** What a {@link TimeoutPolicy} reports. */
+export interface TimeoutEvents {
+  /** The limit was reached. */
+  readonly timeout: { readonly timeoutMs: number }
+}
+
+/** Made by {@link timeout}. */
+export class TimeoutPolicy extends TypedEmitter<TimeoutEvents> implements Policy {
+  readonly info: PolicyInfo & { readonly timeoutMs: number }
+  readonly #mode: TimeoutMode
+  readonly #clock: Clock
+
+  constructor(options: TimeoutOptions) {
+    super()
+    const read = new OptionReader('timeout', options)
+    const timeoutMs = read.duration('timeoutMs', undefined, 1) ?? read.refuse('timeoutMs', 'given, in milliseconds')
+    this.#mode = read.oneOf('mode', ['aggressive', 'cooperative'], DEFAULTS.mode)
+    this.#clock = toClock(read.raw('clock') as Partial<Clock> | undefined)
+    this.info = Object.freeze({ kind: 'timeout', name: read.string('name', DEFAULTS.name), timeoutMs })
+    read.end()
+  }
+
+  /**
+   * Runs `operation` under the limit.
+   *
+   * Rejects with a `TimeoutError` at the limit, and with the signal's reason when the caller gave up or the whole
+   * call's time ran out first. In cooperative mode an answer that comes late is still an answer; a late failure becomes
+   * the `cause` of the `TimeoutError`.
+   */
+  async execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
+    const outer = CallScope.enter(options, this.#clock)
+    const { timeoutMs } = this.info
+    const limit = new Limit(timeoutMs, outer.fork(this.#clock.now() + timeoutMs), () => this.#report())
+    const deadline = deadlinesOf(this.#clock).add(timeoutMs, limit)
+    const own = outer !== options
+    try {
+      if (this.#mode === 'aggressive') return await race(limit.scope, operation)
+      const work: Operation<T> = () => cooperate(operation, limit)
+      // Only the limit waits for the work; the caller's own abort does not.
+      return await (own && outer.interruptible ? race(outer, work) : work(outer))
+    } finally {
+      deadline.cancel()
+      // Not aborted: what the work returned (a response's body, say) may still be using the signal.
+      limit.scope.dispose()
+      if (own) outer.dispose()
+    }
+  }
+
+  /** Same arguments, same result type, under the limit. */
+  wrap<A extends unknown[], T>(work: (...args: A) => T | PromiseLike<T>): (...args: A) => Promise<T> {
+    return (...args) => this.execute(() => work(...args))
+  }
+
+  #report(): void {
+    if (this.heard('timeout')) this.emit('timeout', { timeoutMs: this.info.timeoutMs })
+  }
+}
+
+/** The limit of one call. */
+class Limit implements Expirable {
+  readonly scope: CallScope
+  readonly #timeoutMs: number
+  readonly #onExpired: () => void
+  #expired = false
+
+  constructor(timeoutMs: number, scope: CallScope, onExpired: () => void) {
+    this.#timeoutMs = timeoutMs
+    this.scope = scope
+    this.#onExpired = onExpired
+  }
+
+  get expired(): boolean {
+    return this.#expired
+  }
+
+  expire(): void {
+    // Work that is still winding up after the caller left did not time out.
+    if (this.scope.aborted) return
+    this.#expired = true
+    this.scope.abort(this.error())
+    this.#onExpired()
+  }
+
+  error(details?: GatelessErrorDetails): TimeoutError {
+    return new TimeoutError(this.#timeoutMs, 'attempt', details)
+  }
+}
+
+/** Waits for the work itself. A late answer is an answer; a late failure, of whatever kind, is the limit's doing. */
+async function cooperate<T>(operation: Operation<T>, limit: Limit): Promise<T> {
+  const { scope } = limit
+  if (scope.aborted) throw scope.reason
+  try {
+    return await operation(scope)
+  } catch (error) {
+    throw limit.expired && error !== scope.reason ? limit.error({ cause: error }) : error
+  }
+}
+
+/**
+ * A limit on how long one run of the work may take.
+ *
+ * When to use: around everything that waits for somebody else. Inside a retry it limits each try, around one all of them.
+ *
+ * Gotchas: work that ignores its signal goes on after an aggressive timeout, unseen; its result is dropped. Work that
+ * returned in time keeps an unaborted signal, so a body it returned can still be read, without a limit.
+ *
+ * @example
+ * const limited = timeout({ timeoutMs: 2_000 })
+ * const response = await limited.execute(({ signal }) => fetch(url, { signal }))
+ */
+export function timeout(options: TimeoutOptions): TimeoutPolicy {
+  return new TimeoutPolicy(options)
+}

@@ -1,0 +1,11 @@
+/** Again, elsewhere, and when? */
+export type { Backoff, BackoffInput, Jitter } from '../time/backoff.ts'
+export type { ExponentialBackoffOptions, FixedBackoffOptions, LinearBackoffOptions } from '../time/backoff.ts'
+export { exponentialBackoff, fixedBackoff, linearBackoff } from '../time/backoff.ts'
+export type { Budget, RetryBudgetOptions } from './budget.ts'
+export { RetryBudget } from './budget.ts'
+export type { FailedTry, RetryDecision, StopReason } from './decision.ts'
+export type { GaveUpEvent, RetryEvent, RetryEvents } from './events.ts'
+export type { RetryOptions } from './options.ts'
+export { RetryPolicy } from './retry-policy.ts'
+export { isTransient, isTransientStatus } from './transient.ts'

@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { CircuitBreaker, consecutiveFailures, failureRate } from 'gateless/breaker'
+
+const fail = () => Promise.reject(new Error('down'))
+
+async function run(breaker: CircuitBreaker, pattern: string): Promise<void> {
+  for (const letter of pattern) await breaker.execute(letter === 'x' ? fail : () => 'up').catch(() => {})
+}
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('failureRate', () => {
+  it('opens when the share of failures reaches the threshold, not below it', async () => {
+    const breaker = new CircuitBreaker({ trip: failureRate({ threshold: 0.5, windowMs: 10_000, minimumCalls: 4 }) })
+    await run(breaker, '..x')
+    expect(breaker.state).toBe('closed')
+    await run(breaker, 'x')
+    expect(breaker.state).toBe('open')
+  })
+
+  it('says nothing below the minimum of calls', async () => {
+    const breaker = new CircuitBreaker({ trip: failureRate({ minimumCalls: 5 }) })
+    await run(breaker, 'xxxx')
+    expect(breaker.state).toBe('closed')
+    await run(breaker, 'x')
+    expect(breaker.state).toBe('open')
+  })
+
+  it('never opens by a success, even when the minimum is reached by one', async () => {
+    const breaker = new CircuitBreaker({ trip: failureRate({ minimumCalls: 3 }) })
+    await run(breaker, 'xx.')
+    expect(breaker.state).toBe('closed')
+  })
+
+  it('forgets an outage after an idle hour', async () => {
+    const breaker = new CircuitBreaker({ trip: failureRate({ minimumCalls: 50, windowMs: 5_000 }) })
+    await run(breaker, 'x'.repeat(49))
+    await vi.advanceTimersByTimeAsync(3_600_000)
+    expect(breaker.metrics).toMatchObject({ failures: 0, successes: 0 })
+    await run(breaker, 'x')
+    expect(breaker.state).toBe('closed')
+  })
+
+  it('starts with an empty window after it closed', async () => {
+    const breaker = new CircuitBreaker({
+      trip: failureRate({ minimumCalls: 2, windowMs: 60_000 }),
+      recoveryTimeoutMs: 100,
+      successThreshold: 1,
+    })
+    await run(breaker, 'xx')
+    await vi.advanceTimersByTimeAsync(100)
+    await run(breaker, '.x')
+    expect(breaker.state).toBe('closed')
+    await run(breaker, 'x')
+    expect(breaker.state).toBe('open')
+  })
+
+  it('starts with an empty window after a restore', async () => {
+    const options = { trip: failureRate({ minimumCalls: 2 }) }
+    const breaker = new CircuitBreaker(options)
+    await run(breaker, 'x')
+    const restored = CircuitBreaker.restore(breaker.snapshot(), options)
+    await run(restored, 'x')
+    expect(restored.state).toBe('closed')
+  })
+
+  it('can serve many breakers, each with its own memory', async () => {
+    const trip = failureRate({ minimumCalls: 2 })
+    const [a, b] = [new CircuitBreaker({ trip }), new CircuitBreaker({ trip })]
+    await run(a, 'xx')
+    expect([a.state, b.state]).toEqual(['open', 'closed'])
+  })
+
+  it.each([
+    [{ threshold: 0 }, 'threshold must be a finite number above 0 up to 1, got 0'],
+    [{ threshold: 1.1 }, 'got 1.1'],
+    [{ windowMs: 10 }, 'windowMs must be a finite number from 100'],
+    [{ minimumCalls: 0 }, 'minimumCalls must be an integer from 1, got 0'],
+  ])('refuses %j', (options, message) => {
+    expect(() => failureRate(options)).toThrow(message)
+  })
+})
+
+describe('consecutiveFailures', () => {
+  it('is what failureThreshold is short for', async () => {
+    const breaker = new CircuitBreaker({ trip: consecutiveFailures({ failureThreshold: 2 }) })
+    await run(breaker, 'x.x')
+    expect(breaker.state).toBe('closed')
+    await run(breaker, 'x')
+    expect(breaker.state).toBe('open')
+  })
+})

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest'
+import { FakeClock } from '../../src/testing/fake-clock.ts'
+
+describe('FakeClock', () => {
+  it('stands still until told to move', async () => {
+    const clock = new FakeClock(1_000)
+    expect([clock.now(), clock.wallNow()]).toEqual([1_000, 1_000])
+    await clock.advance(5)
+    expect([clock.now(), clock.wallNow()]).toEqual([1_005, 1_005])
+  })
+
+  it('fires what is due, in order of time and then of setting, each at its own time', async () => {
+    const clock = new FakeClock()
+    const fired: [string, number][] = []
+    const note = (name: string): void => {
+      fired.push([name, clock.now()])
+    }
+    clock.setTimeout(note, 20, 'c')
+    clock.setTimeout(note, 10, 'a')
+    clock.setTimeout(note, 10, 'b')
+    clock.setTimeout(note, 31, 'd')
+    await clock.advance(30)
+    expect(fired).toEqual([
+      ['a', 10],
+      ['b', 10],
+      ['c', 20],
+    ])
+    expect(clock.pending).toBe(1)
+    expect(clock.now()).toBe(30)
+  })
+
+  it('lets promises settle between timers, so that a chain of waits fits into one advance', async () => {
+    const clock = new FakeClock()
+    const wait = (ms: number): Promise<void> => new Promise((resolve) => clock.setTimeout(resolve, ms))
+    const ends: number[] = []
+    const chain = (async () => {
+      for (let i = 0; i < 5; i += 1) {
+        await wait(10)
+        ends.push(clock.now())
+      }
+    })()
+    await clock.advance(50)
+    await chain
+    expect(ends).toEqual([10, 20, 30, 40, 50])
+  })
+
+  it('clears timers, and a timer of no time takes a millisecond as in Node', async () => {
+    const clock = new FakeClock()
+    const fired: number[] = []
+    clock.clearTimeout(clock.setTimeout(() => fired.push(-1), 1))
+    clock.setTimeout(() => fired.push(clock.now()), 0)
+    await clock.advance(0)
+    expect(fired).toEqual([])
+    await clock.advance(1)
+    expect(fired).toEqual([1])
+  })
+})
