@@ -29,4 +29,6 @@ export default defineConfig({
   sourcemap: true,
   target: 'node22',
   platform: 'node',
+  // `node:` says that a module is built in, and keeps bundlers from looking for a package of that name.
+  removeNodeProtocol: false,
 })

@@ -25,7 +25,10 @@ export interface EjectionOptions {
   readonly probeTimeoutMs?: number
 }
 
-export const EJECTION_DEFAULTS = /* @__PURE__ */ Object.freeze({
+/** Every rule, given or not. */
+export type EjectionRules = Required<EjectionOptions>
+
+export const EJECTION_DEFAULTS: EjectionRules = /* @__PURE__ */ Object.freeze({
   consecutiveFailures: 5,
   baseEjectionMs: 30_000,
   maxEjectionMs: 300_000,
@@ -33,9 +36,6 @@ export const EJECTION_DEFAULTS = /* @__PURE__ */ Object.freeze({
   maxEjectedShare: 0.5,
   probeTimeoutMs: 60_000,
 })
-
-/** @internal */
-export type EjectionRules = Required<EjectionOptions>
 
 /** @internal `false` turns ejection off; that is a share of nothing. */
 export function readEjectionOptions(options: unknown): EjectionRules {

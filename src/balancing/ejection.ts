@@ -1,9 +1,9 @@
-import { Gate, type Pass, REFUSED } from '../core/gate.ts'
+import { type Pass, REFUSED } from '../core/gate.ts'
 import type { Verdict } from '../core/outcome.ts'
 import type { Random } from '../time/random.ts'
 import type { EjectionRules } from './ejection-options.ts'
-import { type HeapNode, IndexedHeap } from './indexed-heap.ts'
-import type { MemberState } from './member.ts'
+import { IndexedHeap } from './indexed-heap.ts'
+import { Ejection, type MemberState } from './member.ts'
 
 /**
  * Takes instances that keep failing out of the rotation, and finds out by single probes when they are well again. Pure:
@@ -12,26 +12,6 @@ import type { MemberState } from './member.ts'
  * The cap is the important part. Without one, a fault of this client's own network ejects everybody, and what was a
  * brown-out is an outage made by the library.
  */
-
-/** The ejections of one member: its gate is open, then half-open for one probe, then closed again. */
-export class Ejection implements HeapNode {
-  readonly member: MemberState
-  readonly gate: Gate
-  /** From the moment it leaves the rotation until a probe brings it back. */
-  out = false
-  /** How many baseEjectionMs it gets: grows with each ejection, shrinks with time in rotation. */
-  severity = 0
-  restoredAt = 0
-  /** When its next probe is due. */
-  key = 0
-  tie = 0
-  at = -1
-
-  constructor(member: MemberState, probeTimeoutMs: number) {
-    this.member = member
-    this.gate = new Gate({ probes: 1, successThreshold: 1, probeTimeoutMs })
-  }
-}
 
 /** Sorts before every time: due at once. */
 const AT_ONCE = Number.NEGATIVE_INFINITY

@@ -8,7 +8,7 @@ import { race } from '../core/race.ts'
 import { Ejector } from './ejection.ts'
 import { NoInstanceError } from './errors.ts'
 import type { BalancerEvents } from './events.ts'
-import { BalancerLease, type Lease, type LeaseKeeper } from './lease.ts'
+import { BalancerLease, type Lease } from './lease.ts'
 import type { MemberState } from './member.ts'
 import { type BalancerSettings, type LoadBalancerOptions, readBalancerOptions } from './options.ts'
 import { type MemberReport, reportOn } from './report.ts'
@@ -46,7 +46,7 @@ export type BalancedOperation<T> = (instance: ServiceInstance, context: CallCont
  * balancer.update(await discovery.discover('orders'))
  * const order = await balancer.execute(({ host, port }, { signal }) => fetchOrder(host, port, signal))
  */
-export class LoadBalancer extends TypedEmitter<BalancerEvents> implements LeaseKeeper {
+export class LoadBalancer extends TypedEmitter<BalancerEvents> {
   readonly #settings: BalancerSettings
   readonly #needsLatency: boolean
   readonly #picker: Picker

@@ -1,5 +1,6 @@
+import { Gate } from '../core/gate.ts'
 import type { ServiceInstance } from '../core/instance.ts'
-import type { Ejection } from './ejection.ts'
+import type { HeapNode } from './indexed-heap.ts'
 
 /**
  * What a balancer knows of one instance. It belongs to an identity (id and address), not to an object: as long as both
@@ -71,6 +72,26 @@ export class MemberState implements Member {
   /** Grows at every ejection and return; a verdict is worth something only while the one it began in lasts. */
   get generation(): number {
     return this.ejection === undefined ? 0 : this.ejection.gate.generation
+  }
+}
+
+/** @internal The ejections of one member: its gate is open, then half-open for one probe, then closed again. */
+export class Ejection implements HeapNode {
+  readonly member: MemberState
+  readonly gate: Gate
+  /** From the moment it leaves the rotation until a probe brings it back. */
+  out = false
+  /** How many baseEjectionMs it gets: grows with each ejection, shrinks with time in rotation. */
+  severity = 0
+  restoredAt = 0
+  /** When its next probe is due. */
+  key = 0
+  tie = 0
+  at = -1
+
+  constructor(member: MemberState, probeTimeoutMs: number) {
+    this.member = member
+    this.gate = new Gate({ probes: 1, successThreshold: 1, probeTimeoutMs })
   }
 }
 

@@ -31,7 +31,9 @@ export interface BalancerSettings {
   readonly random: Random
 }
 
-export const BALANCER_DEFAULTS = /* @__PURE__ */ Object.freeze({ panicThreshold: 0.5 })
+export const BALANCER_DEFAULTS: { readonly panicThreshold: number } = /* @__PURE__ */ Object.freeze({
+  panicThreshold: 0.5,
+})
 
 /** @internal Checks and copies: changing the object afterwards changes nothing. */
 export function readBalancerOptions(options: LoadBalancerOptions | undefined): BalancerSettings {

@@ -95,10 +95,14 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
    * @throws {CircuitOpenError} when the call was refused; otherwise whatever the work throws.
    */
   async execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
-    const permit = this.tryAcquire()
-    if (permit === undefined) throw this.#refusal()
+    // Before the permit: options that are refused must not cost a probe its slot.
     const scope = CallScope.enter(options, this.#settings.clock)
     const own = scope !== options
+    const permit = this.tryAcquire()
+    if (permit === undefined) {
+      if (own) scope.dispose()
+      throw this.#refusal()
+    }
     try {
       const value = await (own && scope.interruptible ? race(scope, operation) : operation(scope))
       if (this.#settings.classify === classifyByAttribution) permit.success()

@@ -44,7 +44,7 @@ export interface BreakerSettings {
   readonly clock: Clock
 }
 
-export const BREAKER_DEFAULTS = /* @__PURE__ */ Object.freeze({
+const BREAKER_DEFAULTS = /* @__PURE__ */ Object.freeze({
   name: 'circuit breaker',
   recoveryTimeoutMs: 60_000,
   successThreshold: 3,

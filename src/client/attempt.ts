@@ -23,10 +23,12 @@ export interface AttemptOwner {
   readonly paused: boolean
   readonly startedAt: number
   now(): number
+  /** Runs what undici calls back in the caller's async context; undici runs it in that of whoever opened the socket. */
+  runInAsyncScope<A extends unknown[]>(work: (...args: A) => void, self: Attempt, ...args: A): void
   addDeadline(durationMs: number, target: Expirable): Deadline
   recordAttempt(record: AttemptRecord): void
-  /** Whether an error that undici reports is the one the caller's own handler threw. */
-  handlerThrew(error: unknown): boolean
+  /** Whether an error that undici reports is the caller's own: thrown by its handler, or by the body it sends. */
+  causedByCaller(error: unknown): boolean
   /** An informational (1xx) answer. */
   informed(status: number, headers: Headers, statusMessage?: string): void
   /** The final headers; the owner may answer by discarding the attempt. */
@@ -117,9 +119,10 @@ export class Attempt implements Dispatcher.DispatchHandler, Expirable {
   // ---- undici's side --------------------------------------------------------------------------------------------
 
   onRequestStart(controller: Controller): void {
+    // It was given up while it waited for a connection: nothing has been sent, and nothing will be. Thrown and not
+    // aborted: that would destroy the connection, which is as good as new, and the body, which may be on its way elsewhere.
+    if (this.#stopped !== undefined) throw asError(this.#stopped.reason)
     this.#controller = controller
-    // It was given up while it waited for a connection: nothing has been sent, and nothing will be.
-    if (this.#stopped !== undefined) return controller.abort(asError(this.#stopped.reason))
     this.#stage = 'sent'
     if (this.#call.paused) controller.pause()
   }
@@ -134,6 +137,10 @@ export class Attempt implements Dispatcher.DispatchHandler, Expirable {
 
   onResponseStart(controller: Controller, status: number, headers: Headers, statusMessage?: string): void {
     if (this.ended) return
+    this.#call.runInAsyncScope(this.#responding, this, controller, status, headers, statusMessage)
+  }
+
+  #responding(controller: Controller, status: number, headers: Headers, statusMessage?: string): void {
     if (status < 200) return this.#call.informed(status, headers, statusMessage)
     this.#stage = 'answering'
     this.#status = status
@@ -159,6 +166,10 @@ export class Attempt implements Dispatcher.DispatchHandler, Expirable {
       return
     }
     this.#stage = 'ended'
+    this.#call.runInAsyncScope(this.#responded, this, controller, trailers)
+  }
+
+  #responded(controller: Controller, trailers: Headers): void {
     this.lease.success()
     this.#call.completed(controller, trailers)
   }
@@ -169,10 +180,14 @@ export class Attempt implements Dispatcher.DispatchHandler, Expirable {
       this.#stage = 'ended'
       return
     }
-    const answered = this.#stage === 'answering'
-    const outcome = outcomeOfError(error, this.#stage === 'sent', answered)
-    const verdict = this.#call.handlerThrew(error) ? 'ignore' : verdictOfOutcome(outcome)
-    this.#settle(verdict)
+    this.#call.runInAsyncScope(this.#failed, this, error)
+  }
+
+  #failed(error: Error): void {
+    const outcome = this.#call.causedByCaller(error)
+      ? 'caller'
+      : outcomeOfError(error, this.#stage === 'sent', this.#stage === 'answering')
+    this.#settle(verdictOfOutcome(outcome))
     this.#finish(outcome, codeOf(error))
     this.#call.attemptFailed(this, outcome, error)
   }

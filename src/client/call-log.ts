@@ -34,8 +34,10 @@ export class CallLog {
     return this.#records !== undefined || status >= 300 || this.#runtime.reporter.heard('call')
   }
 
+  /** One record per attempt: how its body ended replaces how its headers began. */
   add(record: AttemptRecord): void {
     this.#records ??= []
+    if (this.last?.attempt === record.attempt) this.#records.pop()
     this.#records.push(record)
   }
 
@@ -43,7 +45,8 @@ export class CallLog {
   error(code: string, message: string, cause: unknown, notRetried?: NotRetriedReason): CallError {
     this.notRetried ??= notRetried
     const { name } = this.#runtime
-    const { local = false, retryAfterMs } = cause as Partial<GatelessError>
+    // Transports may fail with anything, null included.
+    const { local = false, retryAfterMs } = (cause ?? {}) as Partial<GatelessError>
     return new CallError(code, `${name} ${this.#request.method} ${this.#path}: ${message}`, {
       cause,
       service: name,

@@ -1,7 +1,8 @@
 import { AsyncResource } from 'node:async_hooks'
-import type { Duplex } from 'node:stream'
+import { type Duplex, Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { ClosedError, type GatelessError, TimeoutError } from '../core/errors.ts'
+import type { Lease } from '../balancing/lease.ts'
 import { isRefusal } from '../core/policy.ts'
 import { parseRetryAfter } from '../core/retry-after.ts'
 import type { Timer } from '../time/clock.ts'
@@ -10,6 +11,7 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import { CallLog, StatusError } from './call-log.ts'
 import { type AttemptOutcome, type AttemptRecord, InvalidRequestError, type NotRetriedReason } from './errors.ts'
 import { codeOf, isRetryableStatus } from './failure.ts'
+import { ownProperties } from './own-properties.ts'
 import { isRepeatable, isReplayable } from './replay.ts'
 import type { ServiceRuntime } from './service-runtime.ts'
 
@@ -109,6 +111,10 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
 
   /** Settles now, wherever the call is: discovering, connecting, queueing, backing off or in the middle of the body. */
   abort(reason: Error): void {
+    this.runInAsyncScope(this.#abort, this, reason)
+  }
+
+  #abort(reason: Error): void {
     if (this.#done) return
     this.aborted = true
     this.reason = reason
@@ -118,6 +124,10 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
 
   /** The client closes, and does not wait any longer. */
   close(): void {
+    this.runInAsyncScope(this.#close, this)
+  }
+
+  #close(): void {
     if (this.#done) return
     const closed = new ClosedError('ServiceClient')
     this.#attempt?.stop(closed, 'caller', 'ignore')
@@ -126,7 +136,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
 
   /** The deadline of the whole call. */
   expire(): void {
-    this.runInAsyncScope(() => this.#expired())
+    this.runInAsyncScope(this.#expired, this)
   }
 
   #expired(): void {
@@ -152,7 +162,14 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const { breaker, balancer, settings } = this.#runtime
     const permit = breaker?.admit()
     if (permit !== undefined && isRefusal(permit)) return this.#refuse(permit.error(), 'circuit-open')
-    const lease = balancer.acquire({ key: this.#extras.key, exclude: this.#tried, probe: this.#mayProbe })
+    let lease: Lease | undefined
+    try {
+      lease = balancer.acquire({ key: this.#extras.key, exclude: this.#tried, probe: this.#mayProbe })
+    } catch (error) {
+      // A strategy of the user's own threw; we may be in a timer, where nobody would catch it.
+      permit?.ignore()
+      return this.#fail(error as Error)
+    }
     if (lease === undefined) {
       permit?.ignore()
       return this.#refuse(balancer.refusal(), 'no-instance')
@@ -162,10 +179,16 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.#attempt = attempt
     attempt.begin(settings.attemptTimeoutMs)
     try {
-      this.#runtime.pools.dispatch({ ...this.#request, origin: attempt.origin }, attempt)
+      this.#runtime.pools.dispatch(this.#requestTo(attempt.origin), attempt)
     } catch (error) {
       attempt.onResponseError(this, error as Error)
     }
+  }
+
+  #requestTo(origin: string): Dispatcher.DispatchOptions {
+    const request = ownProperties(this.#request)
+    request.origin = origin
+    return request
   }
 
   /** @internal An attempt got its final headers: hand them on, or try again instead. */
@@ -193,7 +216,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
 
   /** @internal */
   attemptTimedOut(attempt: Attempt): void {
-    this.runInAsyncScope(() => this.#attemptTimedOut(attempt))
+    this.runInAsyncScope(this.#attemptTimedOut, this, attempt)
   }
 
   #attemptTimedOut(attempt: Attempt): void {
@@ -207,13 +230,10 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   /** @internal An attempt ended without a complete answer. */
   attemptFailed(attempt: Attempt, outcome: AttemptOutcome, error: unknown): void {
     if (this.#done) return
+    if (outcome === 'caller') return this.#fail(error as Error, 'aborted')
     if (outcome === 'local') {
       const invalid = codeOf(error).startsWith('UND_ERR_INVALID') || codeOf(error).endsWith('MISMATCH')
       this.#fail(invalid ? new InvalidRequestError((error as Error).message, error) : (error as Error), 'not-retryable')
-      return
-    }
-    if (this.#thrown !== undefined) {
-      this.#fail(this.#thrown.error as Error, 'aborted')
       return
     }
     const record = this.#log.last as AttemptRecord
@@ -257,7 +277,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     if (reporter.heard('retry')) reporter.emit('retry', { service: name, failed: record, delayMs: decision.delayMs })
     this.#backoff = clock.setTimeout(() => {
       this.#backoff = undefined
-      this.runInAsyncScope(() => this.#next())
+      this.runInAsyncScope(this.#next, this)
     }, decision.delayMs)
     return true
   }
@@ -294,7 +314,11 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   completed(controller: Dispatcher.DispatchController, trailers: Headers): void {
     this.rawTrailers = controller.rawTrailers ?? null
     this.#end()
-    this.#handler.onResponseEnd?.(this, trailers)
+    try {
+      this.#handler.onResponseEnd?.(this, trailers)
+    } catch (error) {
+      return this.#fail(error as Error, 'aborted')
+    }
     this.#log.report(undefined)
   }
 
@@ -307,9 +331,11 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.#log.report(undefined)
   }
 
-  /** @internal Whether an error that undici reports is the one the caller's own handler threw. */
-  handlerThrew(error: unknown): boolean {
-    return this.#thrown !== undefined && this.#thrown.error === error
+  /** @internal Whether an error that undici reports is the caller's own: thrown by its handler, or by the body it sends. */
+  causedByCaller(error: unknown): boolean {
+    if (this.#thrown !== undefined) return this.#thrown.error === error
+    const { body } = this.#request
+    return body instanceof Readable && body.errored === error
   }
 
   // ---- what attempts need ---------------------------------------------------------------------------------------
@@ -325,6 +351,10 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   /** Every attempt that left a record. */
   get attempts(): readonly AttemptRecord[] {
     return this.#log.attempts
+  }
+
+  get notRetried(): NotRetriedReason | undefined {
+    return this.#log.notRetried
   }
 
   recordAttempt(record: AttemptRecord): void {
@@ -358,8 +388,11 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   #fail(error: Error, notRetried?: NotRetriedReason): void {
     this.#end()
     this.#log.notRetried ??= notRetried
-    this.#handler.onResponseError?.(this, error)
-    this.#log.report(error)
+    try {
+      this.#handler.onResponseError?.(this, error)
+    } finally {
+      this.#log.report(error)
+    }
   }
 
   #end(): void {

@@ -1,11 +1,13 @@
 import { LRUCache } from 'lru-cache'
 import type { Dispatcher } from 'undici'
 import { ClosedError } from '../core/errors.ts'
-import { OptionReader } from '../core/options.ts'
+import { OptionReader, show } from '../core/options.ts'
+import { isText } from '../core/parse-instance.ts'
 import { DiscoveryClient } from '../discovery/discovery-client.ts'
 import { type Clock, toClock } from '../time/clock.ts'
 import { deadlinesOf } from '../time/deadlines.ts'
 import { systemRandom } from '../time/random.ts'
+import { InvalidRequestError } from './errors.ts'
 import { instancePools } from './instance-pools.ts'
 import type { ServiceClientOptions } from './options.ts'
 import { type Closable, type Reporter, ServiceRuntime, type SharedParts } from './service-runtime.ts'
@@ -33,7 +35,7 @@ export class ClientCore {
 
   constructor(options: ServiceClientOptions, reporter: Reporter) {
     const read = new OptionReader('ServiceClient', options)
-    this.#clock = toClock(options.clock)
+    this.#clock = toClock(read.raw('clock') as Partial<Clock> | undefined)
     const random = read.function('random', systemRandom)
     this.#defaults = readCallPolicy('ServiceClient', read, defaultCallSettings())
     this.#configured = readServices(read.raw('services'), this.#defaults)
@@ -75,6 +77,9 @@ export class ClientCore {
     if (this.#closing !== undefined) throw new ClosedError('ServiceClient')
     let runtime = this.#runtimes.get(name)
     if (runtime === undefined) {
+      if (!isText(name)) {
+        throw new InvalidRequestError(`service must be text of 1 to 256 printable characters, got ${show(name)}`)
+      }
       runtime = new ServiceRuntime(name, this.#configured.get(name) ?? this.#defaults, this.#shared)
       this.#runtimes.set(name, runtime)
     }
@@ -110,7 +115,8 @@ export class ClientCore {
 
   /** Refuses new calls, waits up to `drainMs` for those in flight, ends the rest, and lets every connection go. */
   close(drainMs = 5_000): Promise<void> {
-    this.#closing ??= this.#close(drainMs)
+    // In a later turn, so that whoever is told of the end by it finds the client closed.
+    this.#closing ??= Promise.resolve().then(() => this.#close(drainMs))
     return this.#closing
   }
 
@@ -121,10 +127,19 @@ export class ClientCore {
         this.#clock.setTimeout(resolve, Math.min(10, drainMs))
       })
     }
-    for (const call of this.#calls) call.close()
+    for (const call of this.#calls) this.#end(call)
     this.#runtimes.clear()
     if (this.#ownsPools) await this.#pools.destroy()
     if (this.#ownsDiscovery) await this.discovery.close()
+  }
+
+  /** Also when the handler throws that is told so: the others have to be ended too. */
+  #end(call: Closable): void {
+    try {
+      call.close()
+    } catch (error) {
+      this.#shared.reporter.fault('close', error)
+    }
   }
 }
 

@@ -76,6 +76,8 @@ export class ResponseError extends GatelessError {
   /** The body: parsed where it says it is JSON, text otherwise. Not printed with the error. */
   declare readonly body: unknown
   readonly attempts: readonly AttemptRecord[]
+  /** Why there was no further attempt, where one would have been worth it. */
+  readonly notRetried: NotRetriedReason | undefined
 
   constructor(
     message: string,
@@ -89,6 +91,7 @@ export class ResponseError extends GatelessError {
     this.service = details.service
     this.status = details.status
     this.attempts = details.attempts
+    this.notRetried = details.notRetried
     this.headers = details.headers
     // Headers and body may hold secrets; they are there to be read, not to land in a log.
     Object.defineProperty(this, 'headers', { value: details.headers, enumerable: false })

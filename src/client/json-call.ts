@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { parseRetryAfter } from '../core/retry-after.ts'
 import type { Clock } from '../time/clock.ts'
-import { type AttemptRecord, BodyError, ResponseError } from './errors.ts'
+import { type AttemptRecord, BodyError, type NotRetriedReason, ResponseError } from './errors.ts'
 
 /**
  * The handler behind `ServiceClient.call`: collects the body and parses it, without the stream object that
@@ -13,6 +13,7 @@ type Headers = Record<string, string | string[] | undefined>
 /** The controller of a call knows its attempts; one that was refused before it began has made none. */
 interface Attempted {
   readonly attempts: readonly AttemptRecord[]
+  readonly notRetried: NotRetriedReason | undefined
 }
 
 export interface JsonCallInput {
@@ -55,6 +56,8 @@ export class JsonCall<T> implements Dispatcher.DispatchHandler {
     if (status < 200) return
     this.#status = status
     this.#headers = headers
+    // What is announced for a HEAD or a 304 is the body that another request would get.
+    if (this.#input.method.toUpperCase() === 'HEAD' || status === 304) return
     const announced = Number(headers['content-length'] ?? 0)
     if (announced > this.#input.maxBodyBytes) this.#tooLarge(controller)
   }
@@ -69,7 +72,7 @@ export class JsonCall<T> implements Dispatcher.DispatchHandler {
     this.#release()
     try {
       const body = this.#parse()
-      if (this.#status >= 200 && this.#status < 300) this.#resolve(body as T)
+      if (this.#ok) this.#resolve(body as T)
       else this.#reject(this.#responseError(body))
     } catch (error) {
       this.#reject(error)
@@ -90,7 +93,17 @@ export class JsonCall<T> implements Dispatcher.DispatchHandler {
   }
 
   #tooLarge(controller: Dispatcher.DispatchController): void {
-    controller.abort(new BodyError(`${this.#title}: the body is larger than ${this.#input.maxBodyBytes} bytes`))
+    const { maxBodyBytes } = this.#input
+    // The status of an error page matters more than its size.
+    controller.abort(
+      this.#ok
+        ? new BodyError(`${this.#title}: the body is larger than ${maxBodyBytes} bytes`)
+        : this.#responseError(undefined),
+    )
+  }
+
+  get #ok(): boolean {
+    return this.#status >= 200 && this.#status < 300
   }
 
   /** JSON where the answer says so, text otherwise, undefined where there is nothing. */
@@ -105,19 +118,21 @@ export class JsonCall<T> implements Dispatcher.DispatchHandler {
       return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text)
     } catch (cause) {
       // An error page that claims to be JSON is still an error page: its status matters more than its body.
-      if (this.#status >= 300) return text
+      if (!this.#ok) return text
       throw new BodyError(`${this.#title}: the body is not the JSON that its content type says`, { cause })
     }
   }
 
   #responseError(body: unknown): ResponseError {
+    const { attempts = [], notRetried } = this.#controller as Partial<Attempted>
     return new ResponseError(`${this.#title}: answered ${this.#status}`, {
       service: this.#input.service,
       status: this.#status,
       headers: this.#headers,
       retryAfterMs: parseRetryAfter(this.#headers['retry-after'], this.#input.clock),
       body,
-      attempts: (this.#controller as Partial<Attempted>).attempts ?? [],
+      attempts,
+      notRetried,
     })
   }
 

@@ -7,7 +7,8 @@ export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>
 
 /** Appends a query to a path. */
 export function withQuery(path: string, query: Query | undefined): string {
-  if (query === undefined) return path
+  // A path that is none is refused where all paths are checked.
+  if (query === undefined || typeof path !== 'string') return path
   const search = new URLSearchParams()
   for (const name of Object.keys(query)) {
     const value = query[name]

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { show } from '../core/options.ts'
 import { InvalidRequestError } from './errors.ts'
 
 /**
@@ -35,6 +36,12 @@ export function checkedPath(path: unknown): string {
 
 export function checkMethod(method: unknown): void {
   if (typeof method !== 'string' || !TOKEN.test(method)) throw new InvalidRequestError('method must be an HTTP token')
+}
+
+/** A call's own time limit: a timer would take NaN, or a text, for one millisecond. */
+export function checkTimeout(timeoutMs: unknown): void {
+  if (timeoutMs === undefined || (typeof timeoutMs === 'number' && timeoutMs >= 0)) return
+  throw new InvalidRequestError(`timeoutMs must be a number from 0 milliseconds, got ${show(timeoutMs)}`)
 }
 
 /** Checks every header, in whichever of undici's three forms they come. */

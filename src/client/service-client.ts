@@ -7,7 +7,9 @@ import { InvalidRequestError } from './errors.ts'
 import type { ClientEvents } from './events.ts'
 import { JsonCall } from './json-call.ts'
 import type { ServiceClientOptions } from './options.ts'
+import { ownProperties } from './own-properties.ts'
 import { type Query, withQuery } from './query.ts'
+import { checkMethod, headerValue } from './request-check.ts'
 import { ServiceDispatcher, type ServiceRequestExtras } from './service-dispatcher.ts'
 
 /** Options of one `call`. */
@@ -56,6 +58,7 @@ export class ServiceClient extends TypedEmitter<ClientEvents> implements AsyncDi
     this.#core = new ClientCore(options, {
       heard: (event) => this.heard(event),
       emit: (event, payload) => this.emit(event, payload),
+      fault: (where, error) => this.reportFault(where, error),
     })
     this.dispatcher = new ServiceDispatcher(this.#core, false)
     this.#everyHost = new ServiceDispatcher(this.#core, true)
@@ -83,21 +86,19 @@ export class ServiceClient extends TypedEmitter<ClientEvents> implements AsyncDi
     const { settings, clock } = this.#core.runtime(service)
     const { maxBodyBytes } = settings
     const bytes = body instanceof Uint8Array
-    const handler = new JsonCall<T>({ service, method, path, maxBodyBytes, signal: options.signal, clock })
+    const { signal, query, headers, idempotent, timeoutMs, balancingKey, key } = ownProperties(options)
+    checkMethod(method)
+    const handler = new JsonCall<T>({ service, method, path, maxBodyBytes, signal, clock })
     this.#everyHost.dispatch(
       {
         service,
         method: method.toUpperCase(),
-        path: withQuery(path, options.query),
-        headers: {
-          accept: 'application/json',
-          ...(body === undefined || bytes ? undefined : { 'content-type': 'application/json' }),
-          ...options.headers,
-        },
+        path: withQuery(path, query),
+        headers: jsonHeaders(headers, body !== undefined && !bytes),
         body: body === undefined ? null : bytes ? body : toJson(body),
-        ...(options.idempotent === undefined ? undefined : { idempotent: options.idempotent }),
-        timeoutMs: options.timeoutMs,
-        balancingKey: options.balancingKey ?? options.key,
+        ...(idempotent === undefined ? undefined : { idempotent }),
+        timeoutMs,
+        balancingKey: balancingKey ?? key,
         deadlineCovers: 'body',
       },
       handler,
@@ -107,7 +108,7 @@ export class ServiceClient extends TypedEmitter<ClientEvents> implements AsyncDi
 
   /** undici's `request` to a service: status, headers and a body to stream, whatever the status is. */
   request(request: ServiceRequest): Promise<Dispatcher.ResponseData> {
-    const { query, method = 'GET', deadlineCovers = 'body', ...rest } = request
+    const { query, method = 'GET', deadlineCovers = 'body', ...rest } = ownProperties(request)
     const path = withQuery(request.path, query)
     return this.#everyHost.request({ ...rest, path, method, deadlineCovers } as Dispatcher.RequestOptions)
   }
@@ -127,8 +128,22 @@ export class ServiceClient extends TypedEmitter<ClientEvents> implements AsyncDi
   }
 }
 
+/** The caller's headers, and ours where he names none of that kind, whatever the case of his letters. */
+function jsonHeaders(given: Readonly<Record<string, string>> | undefined, withBody: boolean): string[] {
+  const headers: string[] = []
+  for (const name of Object.keys(given ?? {})) headers.push(name, (given as Record<string, string>)[name] as string)
+  if (headerValue(headers, 'accept') === undefined) headers.push('accept', 'application/json')
+  if (withBody && headerValue(headers, 'content-type') === undefined) headers.push('content-type', 'application/json')
+  return headers
+}
+
 function toJson(body: unknown): string {
-  const text = JSON.stringify(body) as string | undefined
+  let text: string | undefined
+  try {
+    text = JSON.stringify(body)
+  } catch (cause) {
+    throw new InvalidRequestError('body must be something JSON can say', cause)
+  }
   if (text === undefined) throw new InvalidRequestError(`body must be something JSON can say, got a ${typeof body}`)
   return text
 }

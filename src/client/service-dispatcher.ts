@@ -1,7 +1,8 @@
 import { Dispatcher, Dispatcher1Wrapper } from 'undici'
 import { Call, type CallExtras } from './call.ts'
 import type { ClientCore } from './client-core.ts'
-import { checkedPath, checkHeaders, checkMethod } from './request-check.ts'
+import { ownProperties } from './own-properties.ts'
+import { checkedPath, checkHeaders, checkMethod, checkTimeout } from './request-check.ts'
 
 /** What a request may carry besides undici's own options. */
 export interface ServiceRequestExtras {
@@ -41,14 +42,18 @@ export class ServiceDispatcher extends Dispatcher {
     if (typeof handler.onRequestStart !== 'function') {
       return this.dispatch({ ...options, allowH2: false } as typeof options, wrapLegacy(handler))
     }
+    let call: Call
     try {
-      const service = options.service ?? this.#core.serviceOf(options.origin, this.#everyHost)
+      const own = ownProperties(options)
+      const service = own.service ?? this.#core.serviceOf(own.origin, this.#everyHost)
       if (service === undefined) return this.#core.passThrough(options, handler)
-      const { request, extras } = prepare(options)
-      new Call(this.#core.runtime(service), request, handler, extras).start()
+      const { request, extras } = prepare(own)
+      call = new Call(this.#core.runtime(service), request, handler, extras)
     } catch (error) {
       handler.onResponseError?.(IDLE, error as Error)
+      return true
     }
+    call.start()
     // Never "busy": queueing is the business of each instance's pool.
     return true
   }
@@ -78,18 +83,27 @@ const wrapLegacy = (handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHan
     Dispatcher1Wrapper as unknown as { wrapHandler(h: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler }
   ).wrapHandler(handler)
 
+/** Ours and not undici's. undici 6 and 7 leave their own dispatcher in the options, and 8 refuses it. */
+const NOT_UNDICIS: ReadonlySet<string> = new Set([
+  'service',
+  'timeoutMs',
+  'balancingKey',
+  'deadlineCovers',
+  'dispatcher',
+])
+
 /** Checks the request and takes it apart: what undici gets per attempt, and what is for the call itself. */
 function prepare(options: Dispatcher.DispatchOptions & ServiceRequestExtras): {
   request: Dispatcher.DispatchOptions
   extras: CallExtras
 } {
-  const { service: _service, timeoutMs, balancingKey, deadlineCovers = 'headers', ...rest } = options
-  // undici 6 and 7 leave their own dispatcher in the options, and 8 refuses it.
-  delete (rest as { dispatcher?: unknown }).dispatcher
-  checkMethod(rest.method)
-  checkHeaders(rest.headers)
-  rest.path = checkedPath(rest.path)
-  return { request: rest, extras: { timeoutMs, key: balancingKey, deadlineCovers } }
+  const { timeoutMs, balancingKey, deadlineCovers = 'headers' } = options
+  const request: Dispatcher.DispatchOptions = ownProperties(options, NOT_UNDICIS)
+  checkTimeout(timeoutMs)
+  checkMethod(request.method)
+  checkHeaders(request.headers)
+  request.path = checkedPath(request.path)
+  return { request, extras: { timeoutMs, key: balancingKey, deadlineCovers } }
 }
 
 /** Handed to a handler whose call never began. */

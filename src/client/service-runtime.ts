@@ -14,6 +14,8 @@ import type { CallSettings } from './settings.ts'
 export interface Reporter {
   heard(event: keyof ClientEvents): boolean
   emit<E extends keyof ClientEvents>(event: E, payload: ClientEvents[E]): void
+  /** Something of the user's that is no listener threw (a provider's list, a handler): told as an `error` event. */
+  fault(where: string, error: unknown): void
 }
 
 /** A call in flight, as far as closing goes. */
@@ -70,19 +72,23 @@ export class ServiceRuntime {
     const instances = this.#discovery.peek(this.name)
     if (instances === undefined) return false
     // Discovery keeps the array while nothing changes, so this costs one comparison per call.
-    if (instances !== this.#instances) {
-      this.#instances = instances
-      this.balancer.update(instances)
-    }
+    if (instances !== this.#instances) this.#take(instances)
     return true
   }
 
   /** Waits for the first answer of discovery. Rejects with discovery's own errors. */
   async load(): Promise<void> {
     const instances = await this.#discovery.discover(this.name)
-    if (!this.ready()) {
-      this.#instances = instances
+    if (!this.ready()) this.#take(instances)
+  }
+
+  /** A list that makes no sense to the balancer changes nothing: providers are written by users too. */
+  #take(instances: readonly ServiceInstance[]): void {
+    this.#instances = instances
+    try {
       this.balancer.update(instances)
+    } catch (error) {
+      this.reporter.fault('discovery', error)
     }
   }
 

@@ -28,7 +28,7 @@ export interface InstanceBreakerSettings {
   readonly maxEjectedShare: number
 }
 
-export const CALL_DEFAULTS = /* @__PURE__ */ Object.freeze({
+const CALL_DEFAULTS = /* @__PURE__ */ Object.freeze({
   timeoutMs: 30_000,
   attemptTimeoutMs: 5_000,
   maxBodyBytes: 10 * 1_024 * 1_024,

@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../time/clock.ts'
-import type { Deadline, Expirable } from '../time/deadline.ts'
+import type { Deadline } from '../time/deadline.ts'
 import { SingleDeadline } from '../time/single-deadline.ts'
 import { TimeoutError } from './errors.ts'
 import { show } from './options.ts'
@@ -42,7 +42,7 @@ export interface CallContext {
 export type Operation<T> = (context: CallContext) => T | PromiseLike<T>
 
 /** The one implementation of {@link CallContext}. A fork can be aborted alone; whatever aborts the parent aborts it too. */
-export class CallScope implements CallContext, Expirable {
+export class CallScope implements CallContext {
   readonly key: string | undefined
   readonly priority: number
   readonly idempotent: boolean | undefined
@@ -50,7 +50,6 @@ export class CallScope implements CallContext, Expirable {
   attempt = 1
   readonly #parent: CallScope | undefined
   readonly #source: AbortSignal | undefined
-  readonly #timeoutMs: number | undefined
   #timer: Deadline | undefined
   #aborted = false
   #reason: unknown
@@ -95,9 +94,8 @@ export class CallScope implements CallContext, Expirable {
         }
         if (limit !== Number.POSITIVE_INFINITY) {
           this.deadline = clock.now() + limit
-          this.#timeoutMs = limit
           // Not the shared queue: it is for limits that recur, and would weigh on whoever imports one breaker.
-          this.#timer = new SingleDeadline(limit, clock, this)
+          this.#timer = new SingleDeadline(limit, clock, { expire: () => this.abort(new TimeoutError(limit, 'total')) })
         }
       }
     }
@@ -147,11 +145,6 @@ export class CallScope implements CallContext, Expirable {
     this.#aborted = true
     this.#reason = reason
     this.#notify()
-  }
-
-  /** @internal The total deadline passed. */
-  expire(): void {
-    this.abort(new TimeoutError(this.#timeoutMs as number, 'total'))
   }
 
   /** Calls `listener` once when the scope aborts; the function returned takes it back. */

@@ -96,6 +96,7 @@ export class ServiceRecord {
 
   /** The same for somebody who wants news: only what was asked for a moment ago is new enough. */
   needNews(now: number): Need {
+    if (this.load !== undefined) return 'load'
     const need = this.need(now)
     const { retryAt, askedAt } = this.#times
     if (retryAt !== null && now < retryAt) return 'none'

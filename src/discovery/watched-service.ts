@@ -64,7 +64,7 @@ export class WatchedService {
         this.#timer = undefined
         this.#onDue()
       },
-      Math.ceil(Math.max(0, this.record.dueAt(now) - now)),
+      Math.ceil(Math.max(MIN_WAIT_MS, this.record.dueAt(now) - now)),
     )
     unref(this.#timer)
   }

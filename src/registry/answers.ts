@@ -36,8 +36,6 @@ export function answerFor(error: unknown): Answer | undefined {
 }
 
 export function send(response: ServerResponse, answer: Answer): void {
-  // The client left, or was answered before its body failed.
-  if (response.headersSent || response.destroyed) return
   const text = answer.body === undefined ? undefined : JSON.stringify(answer.body)
   response.writeHead(answer.status, {
     'cache-control': 'no-store',

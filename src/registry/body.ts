@@ -24,7 +24,6 @@ function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> 
   return new Promise((resolve, reject) => {
     const tooLarge = new HttpRefusal(413, `the body must not be larger than ${maxBytes} bytes`)
     if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
-      request.resume()
       reject(tooLarge)
       return
     }
@@ -40,8 +39,7 @@ function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> 
       reject(tooLarge)
     })
     request.on('end', () => resolve(Buffer.concat(chunks)))
-    const cutOff = (): void => reject(new HttpRefusal(400, 'the body ended early'))
-    request.on('error', cutOff)
-    request.on('close', cutOff)
+    // Always comes, also after `end`, when nobody waits for this promise any more.
+    request.on('close', () => reject(new HttpRefusal(400, 'the body ended early')))
   })
 }

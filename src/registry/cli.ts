@@ -104,7 +104,6 @@ async function serve({ host, port, warmupMs, healthChecks }: Command): Promise<v
   } catch (error) {
     process.stderr.write(`gateless: cannot listen on ${host}:${port}: ${(error as Error).message}\n`)
     process.exitCode = 1
-    stop()
   }
 }
 

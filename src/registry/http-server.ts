@@ -115,8 +115,8 @@ export class RegistryServer implements AsyncDisposable {
     if (listening === undefined) return
     const timer = this.#clock.setTimeout(() => this.#server.closeAllConnections(), this.#drainMs)
     await new Promise<void>((resolve) => {
+      // Ends idle connections by itself.
       this.#server.close(() => resolve())
-      this.#server.closeIdleConnections()
     })
     this.#clock.clearTimeout(timer)
   }

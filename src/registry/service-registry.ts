@@ -10,7 +10,7 @@ import { Leases } from './leases.ts'
 import { type RegistrySettings, type ServiceRegistryOptions, readRegistryOptions } from './options.ts'
 import { type InstanceRegistration, readLease, readRegistration, readStatus } from './registration.ts'
 import type { InstanceRecord } from './store.ts'
-import { formatTimestamp } from './timestamp.ts'
+import { formatDate } from '../time/clock.ts'
 
 /**
  * Knows which instances of which services there are, for as long as they keep saying so.
@@ -216,7 +216,7 @@ export class ServiceRegistry extends TypedEmitter<RegistryEvents> implements Asy
   }
 
   #timestamp(): string {
-    return formatTimestamp(this.#settings.clock.wallNow())
+    return formatDate(this.#settings.clock.wallNow())
   }
 }
 

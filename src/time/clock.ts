@@ -69,3 +69,8 @@ export function ref(timer: Timer): void {
 export function parseDate(text: string): number {
   return Date.parse(text)
 }
+
+/** RFC 3339 in UTC for an instant in milliseconds since the Unix epoch. Reads no clock. */
+export function formatDate(epochMs: number): string {
+  return new Date(epochMs).toISOString()
+}

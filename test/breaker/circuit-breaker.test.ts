@@ -182,6 +182,23 @@ describe('while half-open', () => {
   })
 })
 
+describe('call options that are refused', () => {
+  it('cost a half-open breaker no probe', async () => {
+    const breaker = new CircuitBreaker({ failureThreshold: 1, recoveryTimeoutMs: 100 })
+    await trip(breaker, 1)
+    await vi.advanceTimersByTimeAsync(100)
+    await expect(breaker.execute(succeed, { timeoutMs: -1 })).rejects.toThrow(RangeError)
+    expect(breaker.tryAcquire()).toBeDefined()
+  })
+
+  it('leave no timer when the breaker refuses a call that had a time limit', async () => {
+    const breaker = new CircuitBreaker({ failureThreshold: 1 })
+    await trip(breaker, 1)
+    await expect(breaker.execute(succeed, { timeoutMs: 5_000 })).rejects.toBeInstanceOf(CircuitOpenError)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
 describe('fencing', () => {
   it('drops the failure of a call that was admitted before the breaker opened and closed again', async () => {
     const breaker = new CircuitBreaker({ failureThreshold: 1, successThreshold: 1, recoveryTimeoutMs: 1_000 })

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { CallContext } from '../../src/core/context.ts'
+import { type CallContext, CallScope } from '../../src/core/context.ts'
 import { TimeoutError } from '../../src/core/errors.ts'
 import { pipeline } from '../../src/core/pipeline.ts'
 import { timeout, TimeoutPolicy, type TimeoutOptions } from '../../src/limits/index.ts'
@@ -91,6 +91,16 @@ describe.each(['aggressive', 'cooperative'] as const)('a timeout (%s)', (mode) =
     await vi.advanceTimersByTimeAsync(1_000)
     expect(signal?.aborted).toBe(false)
     expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+  })
+
+  it('does not abort it later for the sake of an outer scope either', async () => {
+    const scope = new CallScope({})
+    let signal: AbortSignal | undefined
+    await limit().execute((context) => {
+      signal = context.signal
+    }, scope)
+    scope.abort('later')
+    expect(signal?.aborted).toBe(false)
   })
 
   it('reports the caller’s own abort as that, never as a timeout', async () => {
@@ -196,12 +206,12 @@ describe.each(['aggressive', 'cooperative'] as const)('a timeout (%s)', (mode) =
 
   it('an answer that came while the event loop was blocked is no timeout (FAULTS 88)', async () => {
     const clock = new StallingClock()
-    let answered: (value: string) => void = () => {}
-    const answer = outcome(limit({ clock }).execute(() => new Promise<string>((resolve) => (answered = resolve))))
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const answer = outcome(limit({ clock }).execute(() => promise))
     clock.stall(5_000)
     clock.fireDue()
     // The socket's turn: the answer was waiting in it.
-    answered('in time')
+    resolve('in time')
     expect(await answer).toEqual({ value: 'in time' })
     clock.fireDue()
   })
@@ -209,8 +219,8 @@ describe.each(['aggressive', 'cooperative'] as const)('a timeout (%s)', (mode) =
 
 describe('aggressive', () => {
   it('answers at the limit although the work is deaf, and drops what comes later', async () => {
-    let reject: (error: Error) => void = () => {}
-    const answer = outcome(timeout({ timeoutMs: 100 }).execute(() => new Promise((_, no) => (reject = no))))
+    const { promise, reject } = Promise.withResolvers()
+    const answer = outcome(timeout({ timeoutMs: 100 }).execute(() => promise))
     await vi.advanceTimersByTimeAsync(100)
     expect(await settled(answer)).toMatchObject({ value: { error: { limit: 'attempt' } } })
     reject(new Error('late: must not become an unhandled rejection'))

@@ -1,7 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 
@@ -59,17 +59,27 @@ describe('the gateless command', () => {
   it('stops within two seconds of SIGTERM, whatever hangs', async () => {
     const { url, child } = await serve()
     const { port } = new URL(url)
-    // An instance whose check hangs, a request that never ends, and an idle connection.
+    // A request that never ends, an idle connection, and instances that hang when they are asked.
     const stuck = connect(Number(port), '127.0.0.1')
     stuck.on('error', () => {})
     stuck.write('PUT /services/a/instances/b HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n')
-    const body = JSON.stringify({ host: '127.0.0.1', port: Number(port), health_check_url: '/health' })
-    await (await fetch(`${url}/services/orders/instances/o1`, { method: 'PUT', body })).text()
+    const silent = createServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const asked = once(silent, 'connection') as Promise<[Socket]>
+    const instance = { host: 'localhost', port: (silent.address() as AddressInfo).port, health_check_url: '/health' }
+    for (let i = 0; i < 30; i += 1) {
+      // The first check comes at random within 3 s: one of thirty comes soon. Each service has its own address table.
+      const body = JSON.stringify(instance)
+      await (await fetch(`${url}/services/s${i}/instances/i`, { method: 'PUT', body })).text()
+    }
+    const [connection] = await asked
     const startedAt = performance.now()
     child.kill('SIGTERM')
     expect(await once(child, 'close')).toEqual([0, null])
     expect(performance.now() - startedAt).toBeLessThan(2_000)
     stuck.destroy()
+    connection.destroy()
+    silent.close()
   })
 
   it('explains itself', async () => {

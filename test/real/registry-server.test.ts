@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -190,7 +191,7 @@ describe('RegistryServer', () => {
     ['bad JSON', '{"host":'],
     ['no JSON at all', '<html>'],
     ['nothing', ''],
-    ['invalid UTF-8', Buffer.from([0x22, 0xff, 0x22])],
+    ['invalid UTF-8', Buffer.from(JSON.stringify({ ...o1, zone: '\u00ff' }), 'latin1')],
     ['a list', '[]'],
     ['null', 'null'],
     ['a text', '"x"'],
@@ -244,6 +245,10 @@ describe('RegistryServer', () => {
     })
     expect((await ask(at, 'PUT', path, huge, { 'transfer-encoding': 'chunked' })).status).toBe(413)
     const head = `PUT ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 5000\r\n\r\n`
+    const unsent = converse(at, head)
+    const [first] = (await once(unsent.socket, 'data')) as [string]
+    expect(first).toMatch(/^HTTP\/1\.1 413 /)
+    unsent.socket.destroy()
     const { all } = converse(
       at,
       `${head}${'x'.repeat(5_000)}GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,

@@ -92,7 +92,7 @@ describe('HealthChecker', () => {
     expect(registry.instance('orders', 'o1')?.lastHeartbeat).toBe(before)
     await clock.advance(20_000)
     expect(registry.instances('orders')).toEqual([])
-    await clock.advance(60_000)
+    expect(clock.pending).toBe(0)
     expect(world.checks).toHaveLength(2)
   })
 
@@ -122,9 +122,18 @@ describe('HealthChecker', () => {
     expect(status()).toBe('healthy')
     expect(world.checks).toEqual([])
     registry.deregister('orders', 'o1')
-    await clock.advance(60_000)
-    expect(world.asked).toHaveLength(1)
     expect(clock.pending).toBe(0)
+    expect(world.asked).toHaveLength(1)
+  })
+
+  it('stops asking an instance whose address another one took', async () => {
+    const { clock, registry, world, make } = scene()
+    make()
+    registry.register(o1)
+    registry.register({ ...o1, id: 'unchecked', healthCheckUrl: undefined })
+    expect(clock.pending).toBe(1) // Its lease.
+    await clock.advance(60_000)
+    expect(world.asked).toEqual([])
   })
 
   it('leaves alone what began to stop while the check was on its way', async () => {

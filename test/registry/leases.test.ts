@@ -69,6 +69,12 @@ describe('Leases', () => {
     leases.renew('alive') // It had been waiting in the socket.
     timers.shift()?.()
     expect(lapsed).toEqual(['dead'])
+    // The next time it is late, again.
+    now = 60_000
+    timers.shift()?.()
+    expect(lapsed).toEqual(['dead'])
+    timers.shift()?.()
+    expect(lapsed).toEqual(['dead', 'alive'])
   })
 
   it('may be granted again by whoever hears of the lapse', async () => {
@@ -98,6 +104,20 @@ describe('Leases', () => {
     expect(lapsed).toEqual([])
     vi.advanceTimersByTime(101)
     expect(lapsed).toEqual(['a'])
+  })
+
+  it.each(['grant', 'renew'] as const)('move their timer to fake ones at the next %s', (method) => {
+    let now = 0
+    const lapsed: string[] = []
+    const leases = new Leases(toClock({ now: () => now }), (key) => lapsed.push(key))
+    leases.grant('a', 1_000)
+    leases.grant('b', 5_000)
+    vi.useFakeTimers()
+    leases[method]('b', 5_000)
+    now = 1_000
+    vi.advanceTimersByTime(1_000)
+    expect(lapsed).toEqual(['a'])
+    leases.close()
   })
 
   it('lapse under fake timers that were installed after they began', () => {

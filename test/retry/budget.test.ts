@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { RetryBudget } from '../../src/retry/index.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'

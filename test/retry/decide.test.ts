@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { GatelessError } from '../../src/core/errors.ts'
 import type { ListenerFault } from '../../src/core/emitter.ts'
@@ -21,7 +21,7 @@ describe('decide', () => {
 
   it('hands the backoff the attempt, the delay before and the random source', () => {
     const delayMs = vi.fn(() => 7)
-    const random = (): number => 0.5
+    const random = vi.fn(() => 0.5)
     policy({ backoff: { name: 'mine', delayMs }, random }).decide({ attempt: 2, error, previousDelayMs: 33 })
     expect(delayMs).toHaveBeenCalledWith({ attempt: 2, previousDelayMs: 33, random })
   })
@@ -119,14 +119,14 @@ describe('Retry-After', () => {
   })
 })
 
-describe('hooks that fail (FAULTS 51)', () => {
-  function faulty(options: RetryOptions): { decision: unknown; faults: ListenerFault[]; available: number } {
-    const judge = policy(options)
-    const faults: ListenerFault[] = []
-    judge.on('error', (fault) => faults.push(fault))
-    return { decision: judge.decide({ attempt: 1, error }), faults, available: judge.budget?.available as number }
-  }
+function faulty(options: RetryOptions): { decision: unknown; faults: ListenerFault[]; available: number } {
+  const judge = policy(options)
+  const faults: ListenerFault[] = []
+  judge.on('error', (fault) => faults.push(fault))
+  return { decision: judge.decide({ attempt: 1, error }), faults, available: judge.budget?.available as number }
+}
 
+describe('hooks that fail (FAULTS 51)', () => {
   it('a retryable that throws is reported and taken for a no', () => {
     const fault = new Error('hook')
     const { decision, faults, available } = faulty({

@@ -2,11 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
 import { AbortError as PRetryAbortError } from 'p-retry'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { CallContext } from '../../src/core/context.ts'
+import { type CallContext, CallScope } from '../../src/core/context.ts'
 import { TimeoutError } from '../../src/core/errors.ts'
 import { pipeline } from '../../src/core/pipeline.ts'
 import { timeout } from '../../src/limits/timeout.ts'
-import type { RetryEvents, RetryOptions } from '../../src/retry/index.ts'
+import type { BackoffInput, RetryEvents, RetryOptions } from '../../src/retry/index.ts'
+import type { Clock } from '../../src/time/clock.ts'
 import { fixedBackoff, RetryPolicy } from '../../src/retry/index.ts'
 
 /** Fails as often as told, then answers. */
@@ -189,6 +190,25 @@ describe('execute', () => {
     ])
   })
 
+  it('hands the backoff the delay before', async () => {
+    const previous: (number | undefined)[] = []
+    const delayMs = ({ attempt, previousDelayMs }: BackoffInput): number => {
+      previous.push(previousDelayMs)
+      return attempt * 10
+    }
+    const answer = quick({ backoff: { name: 'mine', delayMs } }).execute(failing(2))
+    await vi.runAllTimersAsync()
+    await answer
+    expect(previous).toEqual([undefined, 10])
+  })
+
+  it('does not repeat what looks like a bug in the work, unless told to', async () => {
+    const bug = new TypeError('null has no properties')
+    const work = vi.fn(failing(1, bug))
+    await expect(quick().execute(work)).rejects.toBe(bug)
+    expect(work).toHaveBeenCalledTimes(1)
+  })
+
   it('wraps a function: same arguments, same result', async () => {
     let calls = 0
     const wrapped = quick().wrap((a: number, b: string) => {
@@ -305,17 +325,35 @@ describe('abort', () => {
     await expect(answer).resolves.toBe('arrived')
   })
 
-  it('of an outer scope between delay and try begins no try', async () => {
-    const outer = timeout({ timeoutMs: 100, mode: 'cooperative' })
+  it('of an outer scope, in the very moment the delay is over, begins no further try', async () => {
+    const scope = new CallScope({})
     const work = vi.fn(failing(9))
-    // Both timers are due in the same millisecond; the limit was armed first.
-    const answer = outer.execute((context) => quick({ backoff: fixedBackoff({ delayMs: 99 }) }).execute(work, context))
+    const clock: Partial<Clock> = {
+      setTimeout: (wake, delayMs, ...args) =>
+        setTimeout(() => {
+          wake(...args)
+          scope.abort('left')
+        }, delayMs),
+    }
+    const answer = quick({ clock }).execute(work, scope)
     answer.catch(() => {})
-    vi.advanceTimersByTime(98)
-    vi.advanceTimersByTime(2)
-    await vi.advanceTimersByTimeAsync(0)
-    await expect(answer).rejects.toBeInstanceOf(TimeoutError)
-    expect(work.mock.calls.length).toBeLessThanOrEqual(2)
+    await vi.advanceTimersByTimeAsync(100)
+    await expect(answer).rejects.toBe('left')
+    expect(work).toHaveBeenCalledTimes(1)
+  })
+
+  it('does not reach the signal of a try that has ended', async () => {
+    const scope = new CallScope({})
+    const signals: AbortSignal[] = []
+    const work = failing(2)
+    const answer = quick().execute(({ signal }) => {
+      signals.push(signal)
+      return work()
+    }, scope)
+    await vi.runAllTimersAsync()
+    await answer
+    scope.abort('later')
+    expect(signals.slice(1).map(({ aborted }) => aborted)).toEqual([false, false])
   })
 
   it('leaves no listener behind on a signal that outlives 1000 failing calls (FAULTS 48)', async () => {
@@ -402,6 +440,15 @@ describe('the budget', () => {
     expect(one.budget).toBe(shared)
     await one.execute(failing(0))
     expect(shared?.available).toBeCloseTo(10.2)
+  })
+
+  it.each([{}, { budget: { ratio: 0.2 } }])('of its own runs on the policy’s clock: %j', (options) => {
+    let now = 0
+    const policy = quick({ ...options, clock: { now: () => now } })
+    while (policy.budget?.tryWithdraw()) now += 1
+    expect(policy.budget?.available).toBe(0)
+    now += 10_000
+    expect(policy.budget?.available).toBe(10)
   })
 
   it('can be left out', async () => {

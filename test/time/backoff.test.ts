@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Backoff, exponentialBackoff, fixedBackoff, linearBackoff } from '../../src/time/backoff.ts'
 import { seededRandom } from '../../src/time/random.ts'

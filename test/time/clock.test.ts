@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type Clock, MAX_DELAY_MS, ref, systemClock, timerEpoch, toClock, unref } from '../../src/time/clock.ts'
+import {
+  type Clock,
+  MAX_DELAY_MS,
+  parseDate,
+  ref,
+  systemClock,
+  timerEpoch,
+  toClock,
+  unref,
+} from '../../src/time/clock.ts'
 
 describe('systemClock', () => {
   beforeEach(() => {
@@ -108,4 +117,9 @@ describe('ref and unref', () => {
       unref(undefined as never)
     }).not.toThrow()
   })
+})
+
+it('parseDate reads a date without asking any clock', () => {
+  expect(parseDate('Thu, 01 Jan 1970 00:00:05 GMT')).toBe(5_000)
+  expect(parseDate('soon')).toBeNaN()
 })

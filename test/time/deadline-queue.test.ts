@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Clock, MAX_DELAY_MS, systemClock } from '../../src/time/clock.ts'
 import type { Deadline } from '../../src/time/deadline.ts'

@@ -5,9 +5,10 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
+const take = (seed: number): number[] => Array.from({ length: 5 }, seededRandom(seed))
+
 describe('seededRandom', () => {
   it('gives the same numbers for the same seed, and others for another', () => {
-    const take = (seed: number): number[] => Array.from({ length: 5 }, seededRandom(seed))
     expect(take(1)).toEqual(take(1))
     expect(take(1)).not.toEqual(take(2))
   })
@@ -18,7 +19,7 @@ describe('seededRandom', () => {
 
   it('is spread evenly over [0, 1)', () => {
     const random = seededRandom(7)
-    const bins = new Array<number>(10).fill(0)
+    const bins = Array.from({ length: 10 }, () => 0)
     for (let i = 0; i < 100_000; i += 1) {
       const value = random()
       expect(value >= 0 && value < 1).toBe(true)

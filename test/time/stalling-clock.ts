@@ -48,7 +48,7 @@ export class StallingClock implements Clock {
   }
 
   fire(which: (timer: { readonly dueAt: number }) => boolean): void {
-    for (const [id, timer] of [...this.timers]) {
+    for (const [id, timer] of Array.from(this.timers)) {
       if (!which(timer) || !this.timers.delete(id)) continue
       timer.run()
     }

@@ -35,7 +35,7 @@ export interface ConnectionSettings {
 
 /** @internal */
 export function readConnectionOptions(read: OptionReader, owner: string): ConnectionSettings {
-  const url = readUrl(read)
+  const url = readUrl(read, owner)
   const headers = readHeaders(read.raw('headers') ?? {}, owner)
   const credentials = basicCredentials(url)
   if (credentials !== undefined) {
@@ -53,12 +53,12 @@ export function readConnectionOptions(read: OptionReader, owner: string): Connec
 }
 
 /** Complains without showing the value: one that does not parse may hold a password nobody can find in it. */
-function readUrl(read: OptionReader): URL {
+function readUrl(read: OptionReader, owner: string): URL {
   const value = read.raw('url')
   const text = value instanceof URL ? value.href : value
   const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
-    throw new TypeError('httpRegistry: url must be an http: or https: URL without query and fragment')
+    throw new TypeError(`${owner}: url must be an http: or https: URL without query and fragment`)
   }
   return url
 }

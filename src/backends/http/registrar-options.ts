@@ -1,4 +1,4 @@
-import { parseHost, parsePort, urlHost } from '../../core/host.ts'
+import { parseHost, parsePort } from '../../core/host.ts'
 import type { InstanceStatus } from '../../core/instance.ts'
 import { OptionReader } from '../../core/options.ts'
 import { INSTANCE_LIMITS, isText, parseMetadata } from '../../core/parse-instance.ts'
@@ -111,7 +111,7 @@ function readInstance(read: OptionReader, leaseMs: number): Pick<RegistrarSettin
   // The address to listen on everywhere is one that nobody can call.
   if (host === '0.0.0.0' || host === '::') read.refuse('host', 'an address that others can reach')
   const port = parsePort(read.raw('port')) ?? read.refuse('port', 'an integer from 1 to 65535')
-  const id = readText(read, 'id') ?? `${urlHost(host)}:${port}`
+  const id = readText(read, 'id') ?? `${host}:${port}`
   const healthCheckPath = readText(read, 'healthCheckPath')
   if (healthCheckPath !== undefined && !/^\/(?!\/)/.test(healthCheckPath)) {
     read.refuse('healthCheckPath', `a path, like '/health'`)

@@ -34,6 +34,7 @@ export class Registrar extends TypedEmitter<RegistrarEvents> {
   readonly #backoff: Backoff
   readonly #abort = new AbortController()
   #registered = false
+  #wasRegistered = false
   /** A registration was sent, whatever came of it: the registry may have the instance. */
   #announced = false
   #failures = 0
@@ -128,8 +129,7 @@ export class Registrar extends TypedEmitter<RegistrarEvents> {
   async #step(): Promise<unknown> {
     const { id, heartbeatMs, random } = this.#settings
     try {
-      const again = this.#registered
-      if (!again || !(await this.#renew())) await this.#register(again)
+      if (!this.#registered || !(await this.#renew())) await this.#register()
       this.#failures = 0
       this.#plan(heartbeatMs * (0.9 + 0.2 * random()))
       return undefined
@@ -153,12 +153,14 @@ export class Registrar extends TypedEmitter<RegistrarEvents> {
     return false
   }
 
-  async #register(again: boolean): Promise<void> {
+  async #register(): Promise<void> {
     const { serviceName, id, body } = this.#settings
     this.#announced = true
     const request: RegistryRequest = { method: 'PUT', path: instancePath(serviceName, id), body }
     await this.#ask({ ...request, signal: this.#abort.signal }, [200, 201, 204])
+    const again = this.#wasRegistered
     this.#registered = true
+    this.#wasRegistered = true
     this.emit('registered', { id, again })
   }
 

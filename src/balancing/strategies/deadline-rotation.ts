@@ -35,6 +35,8 @@ export class DeadlineRotation implements Picker {
       this.#turns.push({ member, interval, key: wait, tie: ++this.#order, at: -1 })
     }
     this.#heaviest = heaviest || 1
+    // Deadlines start again from 0 here, and nowhere else: intervals are 1 and more, so a trillion picks later a double
+    // still tells them apart.
     this.#present = 0
   }
 
@@ -46,22 +48,9 @@ export class DeadlineRotation implements Picker {
     turn.key += turn.interval
     turn.tie = ++this.#order
     this.#turns.moved(turn)
-    if (this.#present > REBASE_AT) this.#rebase()
     return turn.member
   }
-
-  /** Deadlines only grow, and a large number has no room for small differences. */
-  #rebase(): void {
-    for (const turn of this.#turns.drain()) {
-      turn.key -= this.#present
-      this.#turns.push(turn)
-    }
-    this.#present = 0
-  }
 }
-
-/** The present advances by at most 1 per pick, so the O(n) of rebasing falls on a million of them. */
-const REBASE_AT = 2 ** 20
 
 interface Turn extends HeapNode {
   readonly member: Member

@@ -1,0 +1,145 @@
+import type { Decision, DecisionKind, InstanceCounts, LaneReport, LostCall, SecondOfLane } from './measurements.ts'
+import { percentile } from './percentile.ts'
+import { type LaneName, SUCCESS_WITHIN_MS } from './scene.ts'
+import { Tally } from './tally.ts'
+
+/** Keeps the books of one lane: per call, per second of its scheduled arrival, and per instance. */
+
+const LOST_CALLS_KEPT = 100
+
+interface OpenSecond {
+  pending: number
+  successes: number
+  attempts: number
+  readonly latencies: number[]
+  readonly instances: Record<string, InstanceCounts>
+}
+
+/** How one call ended. */
+export interface CallEnd {
+  readonly scheduledMs: number
+  readonly call: string
+  /** Undefined for a 2xx; otherwise what went wrong. */
+  readonly why: string | undefined
+  /** What the lane knows about its attempts, for a call that is lost. */
+  readonly attempts: string
+}
+
+export interface RecorderOutput {
+  second(second: SecondOfLane): void
+  decision(decision: Decision): void
+}
+
+export class Recorder {
+  readonly #lane: LaneName
+  readonly #now: () => number
+  readonly #output: RecorderOutput
+  readonly #latencies: number[] = []
+  readonly #seconds = new Map<number, OpenSecond>()
+  readonly #failures = new Tally()
+  readonly #retries = new Tally()
+  readonly #lost: LostCall[] = []
+  #successes = 0
+  #attempts = 0
+  #worstStartDelayMs = 0
+  #inFlight = 0
+
+  /** `now`: milliseconds since the start of the run. */
+  constructor(lane: LaneName, now: () => number, output: RecorderOutput) {
+    this.#lane = lane
+    this.#now = now
+    this.#output = output
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  started(scheduledMs: number): void {
+    this.#inFlight += 1
+    this.#second(scheduledMs).pending += 1
+    this.#worstStartDelayMs = Math.max(this.#worstStartDelayMs, this.#now() - scheduledMs)
+  }
+
+  attempt(scheduledMs: number, instance: string, failed: boolean): void {
+    const second = this.#second(scheduledMs)
+    const counts = (second.instances[instance] ??= { attempts: 0, failures: 0 })
+    counts.attempts += 1
+    if (failed) counts.failures += 1
+    second.attempts += 1
+    this.#attempts += 1
+  }
+
+  retried(why: string): void {
+    this.#retries.add(why)
+  }
+
+  ended({ scheduledMs, call, why, attempts }: CallEnd): void {
+    this.#inFlight -= 1
+    const latencyMs = this.#now() - scheduledMs
+    const second = this.#second(scheduledMs)
+    second.pending -= 1
+    second.latencies.push(latencyMs)
+    this.#latencies.push(latencyMs)
+    const problem = why ?? (latencyMs > SUCCESS_WITHIN_MS ? 'too late' : undefined)
+    if (problem === undefined) {
+      second.successes += 1
+      this.#successes += 1
+      return
+    }
+    this.#failures.add(problem)
+    if (this.#lost.length < LOST_CALLS_KEPT) {
+      this.#lost.push({ atMs: scheduledMs, call, latencyMs, why: problem, attempts })
+    }
+  }
+
+  decide(kind: DecisionKind, text: string): void {
+    this.#output.decision({ atMs: this.#now(), source: this.#lane, kind, text })
+  }
+
+  /** Once a second: hands out what is complete, and sums up what happened too often for a line each. */
+  flush(): void {
+    const retries = this.#retries.take()
+    if (retries !== undefined) this.decide('retries', `${retries.count} retried: ${retries.text}`)
+    const failures = this.#failures.take()
+    if (failures !== undefined) this.decide('failures', `${failures.count} calls failed: ${failures.text}`)
+    for (const [number, second] of this.#seconds) {
+      // In order, and only when the fate of every call in it is known.
+      if (second.pending > 0 || this.#now() < (number + 1) * 1_000) break
+      this.#seconds.delete(number)
+      this.#output.second(closed(number, second))
+    }
+  }
+
+  report(leftovers: Pick<LaneReport, 'handles'>): LaneReport {
+    return {
+      calls: this.#latencies.length + this.#inFlight,
+      successes: this.#successes,
+      attempts: this.#attempts,
+      ...quantiles(this.#latencies),
+      worstStartDelayMs: this.#worstStartDelayMs,
+      lost: this.#lost,
+      inFlight: this.#inFlight,
+      ...leftovers,
+    }
+  }
+
+  #second(scheduledMs: number): OpenSecond {
+    const number = Math.floor(scheduledMs / 1_000)
+    let second = this.#seconds.get(number)
+    if (second === undefined) {
+      second = { pending: 0, successes: 0, attempts: 0, latencies: [], instances: {} }
+      this.#seconds.set(number, second)
+    }
+    return second
+  }
+}
+
+function closed(number: number, { latencies, successes, attempts, instances }: OpenSecond): SecondOfLane {
+  return { second: number, calls: latencies.length, successes, attempts, ...quantiles(latencies), instances }
+}
+
+function quantiles(latencies: readonly number[]): Pick<SecondOfLane, 'p50Ms' | 'p99Ms' | 'maxMs'> {
+  const sorted = Float64Array.from(latencies).toSorted()
+  return { p50Ms: percentile(sorted, 0.5), p99Ms: percentile(sorted, 0.99), maxMs: percentile(sorted, 1) }
+}

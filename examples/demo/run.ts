@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Fleet } from './fleet.ts'
+import type { Decision, LaneReport, RunRecord, SecondOfLane } from './measurements.ts'
+import type { FromChild } from './messages.ts'
+import { Processes } from './processes.ts'
+import type { LaneName } from './scene.ts'
+import { type Step, scriptFor } from './script.ts'
+
+/** One run from curtain to curtain: the fleet, the script, and everything the callers report, gathered in one record. */
+
+/** Both callers get the word well before the clock starts. */
+const COUNTDOWN_MS = 300
+/** After the last arrival a caller waits for its answers, closes, and reports. */
+const REPORT_MS = 10_000
+
+/** Told as it happens: what a live view needs, and no more. */
+export interface RunListener {
+  decision?(decision: Decision): void
+  second?(lane: LaneName, second: SecondOfLane): void
+}
+
+export class DemoRun {
+  readonly #seconds: number
+  readonly #listener: RunListener
+  readonly #timeline: Decision[] = []
+  readonly #perSecond: Record<LaneName, SecondOfLane[]> = { plain: [], gateless: [] }
+  readonly #reports: Partial<Record<LaneName, LaneReport>> = {}
+  readonly #processes: Processes
+  readonly #fleet: Fleet
+  readonly #over = Promise.withResolvers<never>()
+  readonly #reported = Promise.withResolvers<void>()
+  #startAt = Number.NaN
+  #finishing = false
+
+  constructor(seconds: number, listener: RunListener) {
+    this.#seconds = seconds
+    this.#listener = listener
+    this.#over.promise.catch(() => {})
+    this.#processes = new Processes(
+      (message) => this.#hear(message),
+      (error) => this.stop(error),
+    )
+    this.#fleet = new Fleet(this.#processes)
+  }
+
+  /** @throws when a process dies that should not, or with the reason given to `stop`. Nobody is left behind then. */
+  async run(): Promise<RunRecord> {
+    try {
+      return await Promise.race([this.#run(), this.#over.promise])
+    } finally {
+      this.#processes.killAll()
+    }
+  }
+
+  stop(reason: Error): void {
+    this.#over.reject(reason)
+  }
+
+  async #run(): Promise<RunRecord> {
+    await this.#fleet.start(this.#seconds)
+    this.#startAt = epochNow() + COUNTDOWN_MS
+    this.#fleet.begin(this.#startAt)
+    for (const step of scriptFor(this.#seconds)) {
+      await this.#sleepUntil(step.atMs)
+      await this.#perform(step)
+    }
+    await this.#sleepUntil(this.#seconds * 1_000)
+    await within(REPORT_MS, this.#reported.promise, 'a caller did not report')
+    this.#finishing = true
+    await this.#fleet.finish()
+    const { plain, gateless } = this.#reports as Record<LaneName, LaneReport>
+    const left = [...this.#processes.alive.map(({ name }) => `process ${name}`), ...gateless.handles]
+    for (const each of left) this.#decide(`left over: ${each}`)
+    return {
+      seconds: this.#seconds,
+      timeline: this.#timeline.toSorted((a, b) => a.atMs - b.atMs),
+      perSecond: this.#perSecond,
+      lanes: { plain, gateless },
+      leftovers: left.length + gateless.inFlight,
+    }
+  }
+
+  async #perform(step: Step): Promise<void> {
+    this.#decide(step.text)
+    await this.#fleet.apply(step)
+  }
+
+  #decide(text: string): void {
+    this.#note({ atMs: this.#now(), source: 'script', kind: 'script', text })
+  }
+
+  #hear(message: FromChild): void {
+    if (message.type === 'decision') {
+      // The registry has no clock of the run: what it says happens now.
+      const { decision } = message
+      this.#note(Number.isFinite(decision.atMs) ? decision : { ...decision, atMs: this.#now() })
+    } else if (message.type === 'second') {
+      this.#perSecond[message.lane].push(message.second)
+      this.#listener.second?.(message.lane, message.second)
+    } else if (message.type === 'report') {
+      this.#reports[message.lane] = message.report
+      if (this.#reports.plain !== undefined && this.#reports.gateless !== undefined) this.#reported.resolve()
+    }
+  }
+
+  #note(decision: Decision): void {
+    // While the scene is being set or struck, who comes and goes is no news.
+    if (!(decision.atMs >= 0) || (this.#finishing && decision.source === 'registry')) return
+    this.#timeline.push(decision)
+    this.#listener.decision?.(decision)
+  }
+
+  #now(): number {
+    return epochNow() - this.#startAt
+  }
+
+  async #sleepUntil(atMs: number): Promise<void> {
+    await sleep(Math.max(0, atMs - this.#now()))
+  }
+}
+
+/** Monotonic within each process, and the same in all of them to a millisecond. */
+function epochNow(): number {
+  return performance.timeOrigin + performance.now()
+}
+
+async function within(ms: number, work: Promise<void>, otherwise: string): Promise<void> {
+  const timer = new AbortController()
+  const late = sleep(ms, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(otherwise)
+  })
+  late.catch(() => {})
+  try {
+    await Promise.race([work, late])
+  } finally {
+    timer.abort()
+  }
+}

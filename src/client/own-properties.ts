@@ -1,0 +1,21 @@
+/**
+ * Copies with nothing behind them. Whatever reads a request (this package, and undici after it) asks for properties that
+ * are often absent; on an ordinary object the answer would then come from `Object.prototype`, and whoever managed to
+ * write there would set the headers of every call.
+ */
+
+// A constructor whose instances inherit nothing: objects made with `__proto__: null` are four times as slow to copy.
+const Bare = /* @__PURE__ */ (() => {
+  class Bare {}
+  Object.setPrototypeOf(Bare.prototype, null)
+  return Bare
+})() as new () => object
+
+const NONE: ReadonlySet<string> = /* @__PURE__ */ new Set()
+
+/** The own properties of an object but those named, and nothing else. */
+export function ownProperties<T extends object>(source: T, without: ReadonlySet<string> = NONE): T {
+  const copy = new Bare() as T
+  for (const name of Object.keys(source) as (keyof T & string)[]) if (!without.has(name)) copy[name] = source[name]
+  return copy
+}
