@@ -1,7 +1,7 @@
 import { classifyByAttribution } from '../core/attribution.ts'
 import { type CallContext, type CallOptions, CallScope, type Operation } from '../core/context.ts'
 import { TypedEmitter } from '../core/emitter.ts'
-import { Gate, type GateReason, REFUSED } from '../core/gate.ts'
+import { Gate, type GateReason, type Pass, REFUSED } from '../core/gate.ts'
 import type { Outcome, Permit, Verdict } from '../core/outcome.ts'
 import type { Guard, PolicyInfo, Refusal } from '../core/policy.ts'
 import { race } from '../core/race.ts'
@@ -78,15 +78,8 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
 
   /** Leave for one call, or undefined. The permit must be settled, or a probe's slot stays taken for `probeTimeoutMs`. */
   tryAcquire(): Permit | undefined {
-    if (this.#mode === 'normal') {
-      const pass = this.#gate.enter(this.#settings.clock.now())
-      if (pass !== REFUSED) return new BreakerPermit(this, pass, this.#gate.generation)
-    }
-    this.#rejected += 1
-    if (this.heard('rejected')) {
-      this.emit('rejected', { state: this.state, mode: this.#mode, retryAfterMs: this.retryAfterMs })
-    }
-    return undefined
+    const pass = this.#enter()
+    return pass === REFUSED ? undefined : new BreakerPermit(this, pass, this.#gate.generation)
   }
 
   /**
@@ -98,18 +91,20 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
     // Before the permit: options that are refused must not cost a probe its slot.
     const scope = CallScope.enter(options, this.#settings.clock)
     const own = scope !== options
-    const permit = this.tryAcquire()
-    if (permit === undefined) {
+    // A pass and its generation are all a permit is made of: as long as it stays in here, it need not be made.
+    const pass = this.#enter()
+    const generation = this.#gate.generation
+    if (pass === REFUSED) {
       if (own) scope.dispose()
       throw this.#refusal()
     }
     try {
       const value = await (own && scope.interruptible ? race(scope, operation) : operation(scope))
-      if (this.#settings.classify === classifyByAttribution) permit.success()
-      else this.judge(permit, { ok: true, value }, scope)
+      const plain = this.#settings.classify === classifyByAttribution
+      this.settle(pass, generation, plain ? 'success' : this.#classify({ ok: true, value }, scope))
       return value
     } catch (error) {
-      this.judge(permit, { ok: false, error }, scope)
+      this.settle(pass, generation, this.#classify({ ok: false, error }, scope))
       throw error
     } finally {
       if (own) scope.dispose()
@@ -170,11 +165,26 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
       return
     }
     const failed = verdict === 'failure'
-    const now = this.#settings.clock.now()
+    const { clock, recoveryTimeoutMs } = this.#settings
     if (isProbe) {
-      if (failed) gate.open(now, this.#settings.recoveryTimeoutMs, 'probe-failed')
+      if (failed) gate.open(clock.now(), recoveryTimeoutMs, 'probe-failed')
       else gate.probeSucceeded(pass)
-    } else if (this.#memory.record(failed, now)) gate.open(now, this.#settings.recoveryTimeoutMs, 'tripped')
+    } else if (this.#memory.record(failed, this.#memory.timed ? clock.now() : 0)) {
+      gate.open(clock.now(), recoveryTimeoutMs, 'tripped')
+    }
+  }
+
+  #enter(): Pass {
+    if (this.#mode === 'normal') {
+      if (this.#gate.closed) return 0
+      const pass = this.#gate.enter(this.#settings.clock.now())
+      if (pass !== REFUSED) return pass
+    }
+    this.#rejected += 1
+    if (this.heard('rejected')) {
+      this.emit('rejected', { state: this.state, mode: this.#mode, retryAfterMs: this.retryAfterMs })
+    }
+    return REFUSED
   }
 
   #classify(outcome: Outcome, context: CallContext): Verdict {

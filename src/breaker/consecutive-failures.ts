@@ -23,6 +23,7 @@ export function consecutiveFailures(options?: ConsecutiveFailuresOptions): TripR
 }
 
 class ConsecutiveMemory implements TripMemory {
+  readonly timed = false
   readonly #threshold: number
   #failures = 0
 

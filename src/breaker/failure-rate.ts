@@ -34,6 +34,7 @@ const SUCCESSES = 0
 const FAILURES = 1
 
 class RateMemory implements TripMemory {
+  readonly timed = true
   readonly #threshold: number
   readonly #minimumCalls: number
   readonly #window: RollingCounts

@@ -5,7 +5,8 @@ import { instanceOrigin } from '../core/instance.ts'
 import type { Permit, Verdict } from '../core/outcome.ts'
 import type { Deadline, Expirable } from '../time/deadline.ts'
 import type { AttemptOutcome, AttemptRecord } from './errors.ts'
-import { codeOf, outcomeOfError, verdictOfOutcome, verdictOfStatus } from './failure.ts'
+import type { Connection, PooledHandler } from './instance-pools.ts'
+import { codeOf, isKeepAliveRace, outcomeOfError, verdictOfOutcome, verdictOfStatus } from './failure.ts'
 
 /**
  * One try of a call: the handler undici talks to. It owns what one try holds (a lease on the instance, a permit of the
@@ -46,9 +47,10 @@ type Headers = Record<string, string | string[] | undefined>
 
 type Stage = 'waiting' | 'sent' | 'answering' | 'draining' | 'ended'
 
-export class Attempt implements Dispatcher.DispatchHandler, Expirable {
+export class Attempt implements PooledHandler, Expirable {
   readonly number: number
   readonly lease: Lease
+  connection: Connection | undefined
   readonly #call: AttemptOwner
   readonly #permit: Permit | undefined
   readonly #startedAt: number
@@ -57,6 +59,8 @@ export class Attempt implements Dispatcher.DispatchHandler, Expirable {
   #controller: Controller | undefined
   /** Why it was stopped from this side, where it was. */
   #stopped: { readonly reason: unknown } | undefined
+  /** Whether its connection had carried others before. */
+  #reused = false
   #drained = 0
   #status: number | undefined
 
@@ -124,6 +128,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Expirable {
     if (this.#stopped !== undefined) throw asError(this.#stopped.reason)
     this.#controller = controller
     this.#stage = 'sent'
+    this.#reused = this.connection !== undefined && this.connection.requests++ > 0
     if (this.#call.paused) controller.pause()
   }
 
@@ -187,7 +192,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Expirable {
     const outcome = this.#call.causedByCaller(error)
       ? 'caller'
       : outcomeOfError(error, this.#stage === 'sent', this.#stage === 'answering')
-    this.#settle(verdictOfOutcome(outcome))
+    this.#settle(isKeepAliveRace(outcome, this.#reused, error) ? 'ignore' : verdictOfOutcome(outcome))
     this.#finish(outcome, codeOf(error))
     this.#call.attemptFailed(this, outcome, error)
   }

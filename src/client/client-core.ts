@@ -67,9 +67,10 @@ export class ClientCore {
       reporter,
       calls: this.#calls,
     }
-    // Made now and not at the first call: wrong options of a service are the constructor's to report.
-    for (const name of this.#configured.keys()) this.runtime(name)
-    this.#runtimes.clear()
+    // Made now and not at the first call: wrong options are the constructor's to report.
+    for (const settings of [this.#defaults, ...this.#configured.values()]) {
+      void new ServiceRuntime('checked', settings, this.#shared)
+    }
   }
 
   /** The live state of a service, made when it is first called. @throws {ClosedError} */
@@ -155,6 +156,7 @@ function readServices(given: unknown, defaults: CallSettings): ReadonlyMap<strin
   const all = new OptionReader('ServiceClient: services', given)
   for (const name of Object.keys(given as object)) {
     const owner = `ServiceClient: services['${name}']`
+    if (!isText(name)) throw new TypeError(`${owner}: a name must have 1 to 256 printable characters`)
     const read = new OptionReader(owner, all.raw(name))
     services.set(name, readCallPolicy(owner, read, defaults))
     read.end()

@@ -36,13 +36,25 @@ export function outcomeOfError(error: unknown, sent: boolean, answered: boolean)
   return sent ? 'maybe-sent' : 'not-sent'
 }
 
+/** The connection is gone, which says little of who was at its other end. */
+const LOST_CODES: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
+
+/**
+ * A server may close a kept connection just as the next request is written to it: that is a race, and nobody's failure.
+ * (Whoever is really gone refuses the next connection, and that one counts.)
+ */
+export function isKeepAliveRace(outcome: AttemptOutcome, reused: boolean, error: unknown): boolean {
+  return outcome === 'maybe-sent' && reused && LOST_CODES.has(codeOf(error))
+}
+
 export function verdictOfOutcome(outcome: AttemptOutcome): Verdict {
   return outcome === 'local' || outcome === 'caller' ? 'ignore' : 'failure'
 }
 
 /** The code of an error, its name, or at least its type: never its text. */
 export function codeOf(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return typeof error
+  if (error === null) return 'null'
+  if (typeof error !== 'object') return typeof error
   const { code, name } = error as { code?: unknown; name?: unknown }
   if (typeof code === 'string') return code
   return typeof name === 'string' ? name : 'Error'

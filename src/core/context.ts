@@ -57,8 +57,14 @@ export class CallScope implements CallContext {
   #listeners: Set<() => void> | undefined
   #unlink: (() => void) | undefined
 
+  /** The scope of every call about which nobody said anything: it cannot be ended early, so one will do for all. */
+  static get idle(): CallScope {
+    return IDLE
+  }
+
   /** Reuses the scope an outer policy passed along, or makes one from what the caller said. */
   static enter(options: CallOptions | CallScope | undefined, clock: Clock): CallScope {
+    if (options === undefined) return CallScope.idle
     return options instanceof CallScope ? options : new CallScope(options, clock)
   }
 
@@ -189,3 +195,27 @@ export class CallScope implements CallContext {
 }
 
 function unlinked(): void {}
+
+/** Never aborts, so there is nothing to tell anybody, and nothing to dispose of. */
+class IdleScope extends CallScope {
+  constructor() {
+    super(undefined)
+  }
+
+  /** A new one each time: listeners that piled up on a shared signal would never be called, nor collected. */
+  override get signal(): AbortSignal {
+    return new AbortController().signal
+  }
+
+  override onAbort(): () => void {
+    return unlinked
+  }
+
+  override abort(): void {
+    throw new TypeError('the idle scope belongs to everybody: fork it to abort')
+  }
+
+  override dispose(): void {}
+}
+
+const IDLE: CallScope = /* @__PURE__ */ new IdleScope()

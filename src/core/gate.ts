@@ -53,6 +53,11 @@ export class Gate {
     return this.#generation
   }
 
+  /** Whether everybody may pass; true without looking at the clock. */
+  get closed(): boolean {
+    return this.#state.kind === 'closed'
+  }
+
   /** The kind of state at `now`: an open gate whose time is over is half-open, looked at or not. */
   kind(now: number): GateKind {
     return this.#poll(now).kind

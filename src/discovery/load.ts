@@ -2,7 +2,7 @@ import { CallScope } from '../core/context.ts'
 import { TimeoutError } from '../core/errors.ts'
 import { race } from '../core/race.ts'
 import type { Clock } from '../time/clock.ts'
-import { deadlinesOf } from '../time/deadlines.ts'
+import { SingleDeadline } from '../time/single-deadline.ts'
 import type { DiscoveryProvider, ListAnswer } from './provider.ts'
 
 /** One question to a provider. It belongs to the client, not to the caller who was first to need it. */
@@ -14,7 +14,8 @@ export interface Load {
 
 export function startLoad(provider: DiscoveryProvider, service: string, timeoutMs: number, clock: Clock): Load {
   const scope = new CallScope(undefined, clock)
-  const limit = deadlinesOf(clock).add(timeoutMs, {
+  // Not the shared queue, which keeps its timer for a while: loads are rare, and a closed client should hold nothing.
+  const limit = new SingleDeadline(timeoutMs, clock, {
     expire: () => scope.abort(new TimeoutError(timeoutMs, 'attempt')),
   })
   const answer = race(scope, ({ signal }) => provider.list(service, { signal })).finally(() => {

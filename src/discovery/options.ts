@@ -52,7 +52,7 @@ export interface DiscoverOptions {
 /** @internal */
 export type DiscoverySettings = Required<Omit<DiscoveryClientOptions, 'clock'>> & { readonly clock: Clock }
 
-export const DISCOVERY_DEFAULTS = /* @__PURE__ */ Object.freeze({
+const DISCOVERY_DEFAULTS = /* @__PURE__ */ Object.freeze({
   ttlMs: 30_000,
   ttlJitter: 0.1,
   refreshAheadRatio: 0.8,

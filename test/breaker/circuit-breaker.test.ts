@@ -273,6 +273,19 @@ describe('attribution', () => {
     expect(breaker.state).toBe('open')
   })
 
+  it('does not ask classify about its own refusals', async () => {
+    const asked: unknown[] = []
+    const breaker = new CircuitBreaker({
+      failureThreshold: 1,
+      classify: (outcome) => {
+        asked.push(outcome.ok || (outcome.error as Error).message)
+        return 'failure'
+      },
+    })
+    await trip(breaker, 3)
+    expect(asked).toEqual(['down'])
+  })
+
   it('reports a classify that throws, and decides as if there were none', async () => {
     const breaker = new CircuitBreaker({
       failureThreshold: 1,

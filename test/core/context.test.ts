@@ -221,3 +221,30 @@ describe('dispose', () => {
 it('a caller who is still there did not abandon the call', () => {
   expect(new CallScope({}).abandonedByCaller).toBe(false)
 })
+
+describe('the idle scope', () => {
+  it('is the one scope of all calls about which nobody said anything', () => {
+    const scope = CallScope.enter(undefined, systemClock)
+    expect(CallScope.enter(undefined, systemClock)).toBe(scope)
+    expect([scope.attempt, scope.priority, scope.interruptible, scope.aborted, scope.deadline]).toEqual([
+      1,
+      0,
+      false,
+      false,
+      undefined,
+    ])
+  })
+
+  it('hands out a signal of their own to each who asks, so that listeners cannot pile up', () => {
+    const scope = CallScope.idle
+    expect(scope.signal.aborted).toBe(false)
+    expect(scope.signal).not.toBe(scope.signal)
+  })
+
+  it('cannot be aborted, since it belongs to everybody; its forks can', () => {
+    expect(() => CallScope.idle.abort(new Error('all'))).toThrow(TypeError)
+    const fork = CallScope.idle.fork()
+    fork.abort(new Error('one'))
+    expect([fork.aborted, CallScope.idle.aborted]).toEqual([true, false])
+  })
+})

@@ -146,6 +146,13 @@ describe('loading', () => {
     expect(provider.signals[0]?.aborted).toBe(true)
   })
 
+  it('lets go of the time limit when the answer is there', async () => {
+    const { client, provider, clock } = setUp([ok('a')])
+    await client.discover('s')
+    await clock.advance(10_000)
+    expect(provider.signals[0]?.aborted).toBe(false)
+  })
+
   it('drops what a load answers after it was cut', async () => {
     const { promise: late, resolve: answer } = Promise.withResolvers<ListAnswer>()
     const { client, clock } = setUp([() => late, ok('b')])
@@ -311,6 +318,19 @@ describe('a provider that fails', () => {
     client.peek('s')
     await clock.advance(1_000)
     expect(heard).toEqual(['changed +a - ~', 'load-failed 1000'])
+    client.peek('s')
+    expect(provider.loads).toBe(3)
+  })
+
+  it('in a forced refresh is asked again when the backoff says so, not only when the list gets old', async () => {
+    const { client, clock, provider } = setUp([ok('a'), new Error('down'), ok('a')])
+    await client.discover('s')
+    await clock.advance(2_000)
+    await client.refresh('s')
+    await clock.advance(999)
+    client.peek('s')
+    expect(provider.loads).toBe(2)
+    await clock.advance(1)
     client.peek('s')
     expect(provider.loads).toBe(3)
   })
@@ -703,6 +723,14 @@ describe('time', () => {
     expect(ids(client.peek('s'))).toEqual(['a'])
   })
 
+  it('may pass 0 in the middle of a TTL', async () => {
+    const { client, provider, clock } = setUp([ok('a')], { clock: new FakeClock(-30_000), ttlJitter: 0 })
+    await client.discover('s')
+    await clock.advance(1)
+    await client.discover('s')
+    expect(provider.loads).toBe(1)
+  })
+
   it('keeps its waits when the clock goes backwards', async () => {
     let offset = 1e9
     const clock = new FakeClock()
@@ -770,6 +798,16 @@ describe('close', () => {
     await clock.advance(5_000)
     expect(clock.pending).toBe(0)
     expect(told).not.toHaveBeenCalled()
+  })
+
+  it('leaves no timer of a watch', async () => {
+    const { client, clock, provider } = setUp([ok('a')])
+    client.watch('s', () => {})
+    await clock.advance(6_000)
+    expect(clock.pending).toBe(1)
+    await client.close()
+    expect(clock.pending).toBe(0)
+    expect(provider.loads).toBe(1)
   })
 
   it('is what `await using` does, and survives a provider that cannot close', async () => {

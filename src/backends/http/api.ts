@@ -65,12 +65,12 @@ export const MAX_REGISTRATION_BYTES: number = 512 * 1024
 
 /**
  * Bounds an answer before it is parsed, because parsing and indexing block the event loop: 81 MB (a million instances)
- * did for 2.8 s. At 4 MiB it is 30 ms for 15,000 instances with metadata, and stays near 100 ms for the worst that fits
- * (measured on Node 24: 60,000 entries of nothing but an address, of which MAX_ANSWER_INSTANCES are read).
+ * did for 2.8 s. 4 MiB take 55 ms with 15,000 instances and their metadata, and up to 90 ms for the worst that fits
+ * (130,000 entries of nothing but an address, of which MAX_ANSWER_INSTANCES are read; Node 24). 16 MiB took 300 ms.
  */
 export const MAX_ANSWER_BYTES: number = 4 * 1024 * 1024
 
-/** Entries read of one answer, the others count as dropped: about 2.5 µs each, whatever little they hold. */
+/** Entries read of one answer, the others count as dropped: about 2 µs each, however little they hold. */
 export const MAX_ANSWER_INSTANCES = 30_000
 
 /** Levels of nesting in an answer; an instance needs three. 4 MiB of brackets alone would block for half a second. */
