@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CircuitBreaker } from 'gateless/breaker'
 import { isGatelessError } from 'gateless'
+import { CircuitBreaker } from 'gateless/breaker'
 
 /** Stands for whatever can be down: a database, a queue, another service. */
 const inventory = { up: true, asked: 0 }

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { CircuitBreaker, pipeline, RetryPolicy, ServiceClient, staticList, timeout } from 'gateless'
 import { getGlobalDispatcher, request, setGlobalDispatcher } from 'undici'
 
@@ -54,22 +54,21 @@ await assert.rejects(loadDevices(url), /devices: 503/)
 console.log('one 503, as it was: Error: devices: 503')
 refusals = 1
 const devices = await protectedLoad(url)
-console.log(`one 503, with a pipeline around it: ${devices.join(', ')}`)
 assert.deepEqual(devices, ['boiler', 'pump'])
+console.log(`one 503, with a pipeline around it: ${devices.join(', ')}`)
 
 // ── 2. Under the whole process. The code above now also understands names of services.
 
-const refused = createServer().listen(0, '127.0.0.1')
-await once(refused, 'listening')
-const { port: deadPort } = refused.address() as AddressInfo
-refused.close()
+const broken = createTcpServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
+await once(broken, 'listening')
+const { port: brokenPort } = broken.address() as AddressInfo
 
 const client = new ServiceClient({
   discovery: {
     provider: staticList({
       'device-service': [
-        { id: 'dead', host: '127.0.0.1', port: deadPort },
-        { id: 'alive', host: '127.0.0.1', port },
+        { id: 'broken', host: '127.0.0.1', port: brokenPort },
+        { id: 'well', host: '127.0.0.1', port },
       ],
     }),
   },
@@ -84,7 +83,7 @@ setGlobalDispatcher(client.dispatcher)
 served = 0
 for (let i = 0; i < 20; i += 1) assert.deepEqual(await loadDevices('http://device-service'), ['boiler', 'pump'])
 for (let i = 0; i < 20; i += 1) assert.equal(await countDevices('http://device-service'), 2)
-console.log(`20 calls by fetch, 20 by undici: ${served} served, ${retries} first sent to the dead instance`)
+console.log(`20 calls by fetch, 20 by undici: ${served} served, ${retries} first sent to an instance that is broken`)
 assert.equal(served, 40)
 assert.ok(retries > 0)
 
@@ -93,5 +92,6 @@ console.log('an ordinary address goes where it always went')
 
 setGlobalDispatcher(before)
 await client.close()
+broken.close()
 server.close()
 server.closeAllConnections()

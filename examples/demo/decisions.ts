@@ -10,7 +10,7 @@ export function recordDecisions(client: ServiceClient, recorder: Recorder, now: 
   client.on('call', ({ attempts, durationMs }) => {
     // The event does not know when its call was scheduled, only when it began: at most some milliseconds later.
     const beganMs = Math.min(now() - durationMs, lastMs)
-    for (const record of perAttempt(attempts)) recorder.attempt(beganMs, record.instanceId, isFailed(record))
+    for (const record of attempts) recorder.attempt(beganMs, record.instanceId, isFailed(record))
   })
   client.on('retry', ({ failed }) => recorder.retried(`${failed.instanceId} ${reasonOf(failed)}`))
   client.on('ejected', ({ instance, reason, forMs }) => {
@@ -55,11 +55,6 @@ function recordDiscovery({ discovery }: ServiceClient, recorder: Recorder): void
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : 'for no given reason'
-}
-
-/** One record for each attempt, the last one where there are several. */
-export function perAttempt(records: readonly AttemptRecord[]): AttemptRecord[] {
-  return [...new Map(records.map((record) => [record.attempt, record])).values()]
 }
 
 /** All attempts of a call on one line, for a call that is lost. */

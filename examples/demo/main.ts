@@ -2,7 +2,7 @@ import { type Arguments, HELP, parseArguments, UsageError } from './arguments.ts
 import type { RunRecord } from './measurements.ts'
 import { decisionLine, laneTable, lostCallLine } from './print.ts'
 import { DemoRun } from './run.ts'
-import { RATE } from './scene.ts'
+import { LANE_NAMES, RATE } from './scene.ts'
 import { missedBars, summarize } from './verdict.ts'
 
 /** `npm run demo`: one run, shown as text or as JSON. */
@@ -58,6 +58,10 @@ function show(record: RunRecord, { json }: Arguments): number {
     if (lost.length > 0)
       print(['\ncalls that gateless lost:', ...lost.slice(0, LOST_CALLS_SHOWN).map(lostCallLine)].join('\n'))
     print(`\n${laneTable(summary)}\n`)
+    const delays = LANE_NAMES.map((lane) => `${lane} ${record.lanes[lane].worstStartDelayMs.toFixed(0)} ms`)
+    print(
+      `The latest a call was sent after its arrival (it counts, and is this machine's doing): ${delays.join(', ')}.`,
+    )
     print(
       missed.length === 0 ? 'gateless held its bars, and nothing was left running.' : `MISSED: ${missed.join('; ')}`,
     )

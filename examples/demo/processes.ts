@@ -50,16 +50,18 @@ export class Processes {
   readonly #all: Process[] = []
   readonly #onMessage: (message: FromChild) => void
   readonly #onCrash: (error: Error) => void
+  #closed = false
 
   constructor(onMessage: (message: FromChild) => void, onCrash: (error: Error) => void) {
     this.#onMessage = onMessage
     this.#onCrash = onCrash
     // The last resort, whatever ends this process but SIGKILL (then the children notice, see child.ts).
-    process.once('exit', () => this.killAll())
+    process.once('exit', () => this.close())
   }
 
   /** Starts `file` of this folder, and resolves when it says that it is ready. */
   start(name: string, file: string, input: object): Promise<{ readonly process: Process; readonly port: number }> {
+    if (this.#closed) return Promise.reject(new Error(`${name} was to be started after the end`))
     const path = fileURLToPath(new URL(file, import.meta.url))
     // Their standard output would end up in the JSON.
     const child = fork(path, [JSON.stringify(input)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
@@ -101,7 +103,9 @@ export class Processes {
     return this.#all.filter(({ alive }) => alive)
   }
 
-  killAll(): void {
+  /** Kills who is left, and starts nobody any more. */
+  close(): void {
+    this.#closed = true
     for (const each of this.alive) {
       each.mayEnd = true
       each.signal('SIGKILL')

@@ -27,7 +27,7 @@ export class DemoRun {
   readonly #reports: Partial<Record<LaneName, LaneReport>> = {}
   readonly #processes: Processes
   readonly #fleet: Fleet
-  readonly #over = Promise.withResolvers<never>()
+  readonly #stopped = new AbortController()
   readonly #reported = Promise.withResolvers<void>()
   #startAt = Number.NaN
   #finishing = false
@@ -35,7 +35,6 @@ export class DemoRun {
   constructor(seconds: number, listener: RunListener) {
     this.#seconds = seconds
     this.#listener = listener
-    this.#over.promise.catch(() => {})
     this.#processes = new Processes(
       (message) => this.#hear(message),
       (error) => this.stop(error),
@@ -46,14 +45,15 @@ export class DemoRun {
   /** @throws when a process dies that should not, or with the reason given to `stop`. Nobody is left behind then. */
   async run(): Promise<RunRecord> {
     try {
-      return await Promise.race([this.#run(), this.#over.promise])
+      return await unlessAborted(this.#stopped.signal, this.#run())
     } finally {
-      this.#processes.killAll()
+      // Also where the script was in the middle of something: nobody can be started any more.
+      this.#processes.close()
     }
   }
 
   stop(reason: Error): void {
-    this.#over.reject(reason)
+    this.#stopped.abort(reason)
   }
 
   async #run(): Promise<RunRecord> {
@@ -65,7 +65,9 @@ export class DemoRun {
       await this.#perform(step)
     }
     await this.#sleepUntil(this.#seconds * 1_000)
-    await within(REPORT_MS, this.#reported.promise, 'a caller did not report')
+    const late = setTimeout(() => this.stop(new Error('a caller did not report')), REPORT_MS).unref()
+    await this.#reported.promise
+    clearTimeout(late)
     this.#finishing = true
     await this.#fleet.finish()
     const { plain, gateless } = this.#reports as Record<LaneName, LaneReport>
@@ -115,7 +117,7 @@ export class DemoRun {
   }
 
   async #sleepUntil(atMs: number): Promise<void> {
-    await sleep(Math.max(0, atMs - this.#now()))
+    await sleep(Math.max(0, atMs - this.#now()), undefined, { signal: this.#stopped.signal })
   }
 }
 
@@ -124,15 +126,9 @@ function epochNow(): number {
   return performance.timeOrigin + performance.now()
 }
 
-async function within(ms: number, work: Promise<void>, otherwise: string): Promise<void> {
-  const timer = new AbortController()
-  const late = sleep(ms, undefined, { signal: timer.signal }).then(() => {
-    throw new Error(otherwise)
+async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
   })
-  late.catch(() => {})
-  try {
-    await Promise.race([work, late])
-  } finally {
-    timer.abort()
-  }
+  return Promise.race([aborted, work])
 }

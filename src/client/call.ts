@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
-import { type Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { ClosedError, type GatelessError, TimeoutError } from '../core/errors.ts'
 import type { Lease } from '../balancing/lease.ts'
@@ -11,8 +11,7 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import { CallLog, StatusError } from './call-log.ts'
 import { type AttemptOutcome, type AttemptRecord, InvalidRequestError, type NotRetriedReason } from './errors.ts'
 import { codeOf, isRetryableStatus } from './failure.ts'
-import { ownProperties } from './own-properties.ts'
-import { isRepeatable, isReplayable } from './replay.ts'
+import { isBodysOwn, isRepeatable, isReplayable, overhearBody, requestTo } from './replay.ts'
 import type { ServiceRuntime } from './service-runtime.ts'
 
 /**
@@ -71,6 +70,9 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     super('GatelessCall')
     this.#runtime = runtime
     this.#request = request
+    overhearBody(request, (error) => {
+      this.#thrown ??= { error }
+    })
     this.#handler = handler
     this.#extras = extras
     this.#timeoutMs = extras.timeoutMs ?? runtime.settings.timeoutMs
@@ -162,9 +164,11 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const { breaker, balancer, settings } = this.#runtime
     const permit = breaker?.admit()
     if (permit !== undefined && isRefusal(permit)) return this.#refuse(permit.error(), 'circuit-open')
+    // A call that cannot be repeated is not risked on an instance that may still be broken.
+    const probe = isRepeatable(this.#request)
     let lease: Lease | undefined
     try {
-      lease = balancer.acquire({ key: this.#extras.key, exclude: this.#tried, probe: this.#mayProbe })
+      lease = balancer.acquire({ key: this.#extras.key, exclude: this.#tried, probe })
     } catch (error) {
       // A strategy of the user's own threw; we may be in a timer, where nobody would catch it.
       permit?.ignore()
@@ -179,16 +183,10 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.#attempt = attempt
     attempt.begin(settings.attemptTimeoutMs)
     try {
-      this.#runtime.pools.dispatch(this.#requestTo(attempt.origin), attempt)
+      this.#runtime.pools.dispatch(requestTo(attempt.origin, this.#request), attempt)
     } catch (error) {
       attempt.onResponseError(this, error as Error)
     }
-  }
-
-  #requestTo(origin: string): Dispatcher.DispatchOptions {
-    const request = ownProperties(this.#request)
-    request.origin = origin
-    return request
   }
 
   /** @internal An attempt got its final headers: hand them on, or try again instead. */
@@ -282,11 +280,6 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     return true
   }
 
-  /** A call that cannot be repeated is not risked on an instance that may still be broken. */
-  get #mayProbe(): boolean {
-    return isRepeatable(this.#request)
-  }
-
   /** What stands against another attempt before the retry policy is even asked. */
   #obstacle(notSent: boolean): NotRetriedReason | undefined {
     if (this.#committed) return 'already-answered'
@@ -333,9 +326,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
 
   /** @internal Whether an error that undici reports is the caller's own: thrown by its handler, or by the body it sends. */
   causedByCaller(error: unknown): boolean {
-    if (this.#thrown !== undefined) return this.#thrown.error === error
-    const { body } = this.#request
-    return body instanceof Readable && body.errored === error
+    return this.#thrown === undefined ? isBodysOwn(error, this.#request) : this.#thrown.error === error
   }
 
   // ---- what attempts need ---------------------------------------------------------------------------------------

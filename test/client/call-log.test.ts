@@ -63,10 +63,13 @@ describe('the call event', () => {
     client.on('call', ({ attempts, status, error }) => {
       order.push(`event ${status} ${error} ${attempts.map(({ outcome }) => outcome).join()}`)
     })
-    client.dispatcher.dispatch({ service: 'orders', path: '/', method: 'GET' } as never, {
-      onRequestStart() {},
-      onResponseError: () => order.push('handler'),
-    })
+    client.dispatcher.dispatch(
+      { service: 'orders', path: '/', method: 'GET' },
+      {
+        onRequestStart() {},
+        onResponseError: () => order.push('handler'),
+      },
+    )
     await vi.advanceTimersByTimeAsync(1)
     transport.last().fail(coded('ECONNRESET'))
     expect(order).toEqual(['handler', 'event 503 ERR_GATELESS_UNAVAILABLE partial'])
@@ -79,12 +82,15 @@ describe('the call event', () => {
     const quiet = stubClient(transport)
     let controller: { attempts?: readonly unknown[] } = {}
     await new Promise<void>((resolve) => {
-      quiet.client.dispatcher.dispatch({ service: 'orders', path: '/', method: 'GET' } as never, {
-        onRequestStart: (given) => {
-          controller = given as never
+      quiet.client.dispatcher.dispatch(
+        { service: 'orders', path: '/', method: 'GET' },
+        {
+          onRequestStart: (given) => {
+            controller = given as never
+          },
+          onResponseEnd: () => resolve(),
         },
-        onResponseEnd: () => resolve(),
-      })
+      )
     })
     expect(controller.attempts).toHaveLength(1)
   })

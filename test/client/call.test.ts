@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { PassThrough, Readable } from 'node:stream'
+import type { ServiceClient } from 'gateless'
 import {
   CircuitBreaker,
   ClosedError,
   fixedBackoff,
   isGatelessError,
   RetryBudget,
-  ServiceClient,
   type Strategy,
   TimeoutError,
 } from 'gateless'
@@ -115,10 +115,10 @@ describe('another attempt', () => {
   })
 })
 
-describe('a request that may not be repeated', () => {
-  const post = (client: ServiceClient, more: object = {}, headers: Record<string, string> = {}) =>
-    client.call('orders', 'POST', '/', { a: 1 }, { headers, ...more })
+const post = (client: ServiceClient, more: object = {}, headers: Record<string, string> = {}) =>
+  client.call('orders', 'POST', '/', { a: 1 }, { headers, ...more })
 
+describe('a request that may not be repeated', () => {
   it('is not sent again once it may have been sent', async () => {
     const transport = new StubTransport(reset())
     const { client, leases } = stubClient(transport)
@@ -520,12 +520,15 @@ describe('an abort settles at once, with the signal’s reason', () => {
     const { client, leases } = stubClient(transport)
     const errors: unknown[] = []
     let call: Dispatcher.DispatchController | undefined
-    client.dispatcher.dispatch({ service: 'orders', origin: '', method: 'GET', path: '/' } as never, {
-      onRequestStart: (controller) => {
-        call = controller
+    client.dispatcher.dispatch(
+      { service: 'orders', origin: '', method: 'GET', path: '/' },
+      {
+        onRequestStart: (controller) => {
+          call = controller
+        },
+        onResponseError: (_, error) => errors.push(error),
       },
-      onResponseError: (_, error) => errors.push(error),
-    })
+    )
     await vi.advanceTimersByTimeAsync(0)
     call?.abort(reason)
     call?.abort(new Error('again'))
@@ -637,12 +640,15 @@ describe('a caller that pauses', () => {
     const transport = new StubTransport(silent, silent)
     const { client } = stubClient(transport, { attemptTimeoutMs: 100 })
     let call: Dispatcher.DispatchController | undefined
-    client.dispatcher.dispatch({ service: 'orders', method: 'GET', path: '/' } as never, {
-      onRequestStart: (controller) => {
-        call = controller
+    client.dispatcher.dispatch(
+      { service: 'orders', method: 'GET', path: '/' },
+      {
+        onRequestStart: (controller) => {
+          call = controller
+        },
+        onResponseError() {},
       },
-      onResponseError() {},
-    })
+    )
     await vi.advanceTimersByTimeAsync(0)
     call?.pause()
     expect(call?.paused).toBe(true)
@@ -718,14 +724,17 @@ describe('the caller’s async context', () => {
         name,
         () =>
           new Promise<void>((resolve) => {
-            client.dispatcher.dispatch({ service: 'orders', method: 'GET', path: '/' } as never, {
-              onRequestStart: note('start'),
-              onResponseStart: note('headers'),
-              onResponseEnd: () => {
-                note('end')()
-                resolve()
+            client.dispatcher.dispatch(
+              { service: 'orders', method: 'GET', path: '/' },
+              {
+                onRequestStart: note('start'),
+                onResponseStart: note('headers'),
+                onResponseEnd: () => {
+                  note('end')()
+                  resolve()
+                },
               },
-            })
+            )
           }),
       )
     }
@@ -752,7 +761,7 @@ describe('a handler that throws', () => {
         throw oops
       },
     })
-    made.client.dispatcher.dispatch({ service: 'orders', method: 'GET', path: '/' } as never, handler)
+    made.client.dispatcher.dispatch({ service: 'orders', method: 'GET', path: '/' }, handler)
     await vi.advanceTimersByTimeAsync(200)
     return { ...made, errors }
   }
@@ -839,7 +848,11 @@ describe('whatever else is the user’s and throws', () => {
     }
     const provider = {
       name: 'odd',
-      list: async () => ({ kind: 'ok', ttlMs: 1_000, instances: instance.instances.map((it) => ({ ...it, weight })) }),
+      list: async () => ({
+        kind: 'ok',
+        ttlMs: 1_000,
+        instances: instance.instances.map((each) => ({ ...each, weight })),
+      }),
     }
     const { client, leases } = stubClient(new StubTransport(json(1)), { discovery: { provider: provider as never } })
     await client.call('orders', 'GET', '/')
@@ -1022,7 +1035,7 @@ describe('what refuses a call', () => {
     const { client, leases } = stubClient(new StubTransport(json(1)))
     for (const name of ['', 'a\r\nb', 'x'.repeat(300), 7 as never, undefined as never]) {
       const error = await failure(client.call(name, 'GET', '/'))
-      expect(isGatelessError(error, 'ERR_GATELESS_INVALID_REQUEST'), String(name)).toBe(true)
+      expect(isGatelessError(error, 'ERR_GATELESS_INVALID_REQUEST'), name).toBe(true)
     }
     await expectNothingLeft(leases)
   })

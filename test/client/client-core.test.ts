@@ -76,13 +76,16 @@ describe('close', () => {
     const { client, leases } = stubClient(new StubTransport(silent))
     let told = 0
     const again = (): void => {
-      client.dispatcher.dispatch({ service: 'orders', path: '/', method: 'GET' } as never, {
-        onRequestStart() {},
-        onResponseError: () => {
-          told += 1
-          if (told < 100) again()
+      client.dispatcher.dispatch(
+        { service: 'orders', path: '/', method: 'GET' },
+        {
+          onRequestStart() {},
+          onResponseError: () => {
+            told += 1
+            if (told < 100) again()
+          },
         },
-      })
+      )
     }
     again()
     await vi.advanceTimersByTimeAsync(1)
@@ -99,12 +102,15 @@ describe('close', () => {
     const faults: unknown[] = []
     client.on('error', (fault) => faults.push(fault))
     const oops = new Error('oops')
-    client.dispatcher.dispatch({ service: 'orders', path: '/', method: 'GET' } as never, {
-      onRequestStart() {},
-      onResponseError: () => {
-        throw oops
+    client.dispatcher.dispatch(
+      { service: 'orders', path: '/', method: 'GET' },
+      {
+        onRequestStart() {},
+        onResponseError: () => {
+          throw oops
+        },
       },
-    })
+    )
     const other = failure(client.call('orders', 'GET', '/'))
     await vi.advanceTimersByTimeAsync(1)
     const closed = client.close(0)
@@ -116,14 +122,14 @@ describe('close', () => {
   })
 })
 
-describe('which host is a service', () => {
-  const handler = (resolve: (outcome: string) => void): Dispatcher.DispatchHandler => ({
-    onRequestStart() {},
-    onResponseStart() {},
-    onResponseEnd: () => resolve('answered'),
-    onResponseError: (_, error) => resolve(String((error as { code?: string }).code)),
-  })
+const handler = (resolve: (outcome: string) => void): Dispatcher.DispatchHandler => ({
+  onRequestStart() {},
+  onResponseStart() {},
+  onResponseEnd: () => resolve('answered'),
+  onResponseError: (_, error) => resolve(String((error as { code?: string }).code)),
+})
 
+describe('which host is a service', () => {
   /** Where a request for an origin went. */
   async function routed(options: object, origin: string | URL | undefined, dispatcher?: 'everyHost') {
     const transport = new StubTransport(answer())
@@ -182,7 +188,7 @@ describe('how much is remembered', () => {
           list: (name) =>
             fleet(1)
               .list('orders', { signal: new AbortController().signal })
-              .then((it) => ({ ...it, name })),
+              .then((list) => ({ ...list, name })),
         },
       },
     })

@@ -56,6 +56,9 @@ describe('what call makes of a body', () => {
   })
 })
 
+const at = async (value: string) =>
+  (await failure(call({ status: 429, headers: { 'retry-after': value } }))).retryAfterMs
+
 describe('an answer that is no 2xx', () => {
   it('is thrown with status, headers, body and attempts', async () => {
     const error = await failure(
@@ -83,8 +86,6 @@ describe('an answer that is no 2xx', () => {
   })
 
   it('says when to come back, within bounds (FAULTS 80)', async () => {
-    const at = async (value: string) =>
-      (await failure(call({ status: 429, headers: { 'retry-after': value } }))).retryAfterMs
     expect(await at('7')).toBe(7_000)
     expect(await at('100000')).toBe(300_000)
     expect(await at('-7')).toBeUndefined()

@@ -7,7 +7,7 @@ async function attempt(request: object) {
   const transport = new StubTransport(answer())
   const { client, leases } = stubClient(transport)
   const result = await client
-    .request({ service: 'orders', path: '/', ...request } as never)
+    .request({ service: 'orders', path: '/', ...request })
     .then(() => transport.last().options)
     .catch((error: unknown) => error as Error & { code: string })
   expect(leases.inFlight).toBe(0)

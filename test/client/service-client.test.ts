@@ -101,7 +101,7 @@ describe('request', () => {
     })
     const info: unknown[] = []
     const { client } = stubClient(transport)
-    const response = await client.request({ service: 'orders', path: '/', onInfo: (it) => info.push(it) })
+    const response = await client.request({ service: 'orders', path: '/', onInfo: (given) => info.push(given) })
     await response.body.dump()
     expect(info).toEqual([{ statusCode: 103, headers: { link: '</a>' } }])
     expect(response.trailers).toEqual({ sum: '7' })

@@ -6,7 +6,7 @@ import { failure, stubClient } from '../support/stub-client.ts'
 import { answer, json, reset, StubTransport } from '../support/stub-transport.ts'
 
 const discovery = { provider: staticList({}) }
-const make = (options: object): ServiceClient => new ServiceClient({ discovery, ...options } as never)
+const make = (options: object): ServiceClient => new ServiceClient({ discovery, ...options })
 
 describe('options are refused at once, with name, value and what is allowed', () => {
   it.each([
@@ -70,9 +70,9 @@ describe('options are refused at once, with name, value and what is allowed', ()
   })
 })
 
-describe('a service’s own policy', () => {
-  const read = (given: object, base = defaultCallSettings()) => readCallPolicy('x', new OptionReader('x', given), base)
+const read = (given: object, base = defaultCallSettings()) => readCallPolicy('x', new OptionReader('x', given), base)
 
+describe('a service’s own policy', () => {
   it('goes over the client’s, option by option', () => {
     const base = read({ timeoutMs: 9_000, attemptTimeoutMs: 3_000, retry: { maxAttempts: 5 } })
     const own = read({ retry: { maxRetryAfterMs: 7 }, maxBodyBytes: 5 }, base)
@@ -167,6 +167,7 @@ describe('a polluted Object.prototype (FAULTS 94)', () => {
   }
 
   it.each(Object.keys(polluted))('with %s configures nothing', async (name) => {
+    // oxlint-disable-next-line no-extend-native -- the very accident this is about
     Object.defineProperty(Object.prototype, name, {
       value: polluted[name],
       configurable: true,

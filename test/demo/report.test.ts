@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { perAttempt } from '../../examples/demo/decisions.ts'
 import { without } from '../../examples/demo/handles.ts'
 import type { LaneReport, RunRecord } from '../../examples/demo/measurements.ts'
 import { decisionLine, laneTable, table } from '../../examples/demo/print.ts'
@@ -107,15 +106,5 @@ describe('the handles left', () => {
     expect(without(['PipeWrap', 'TCPSocketWrap', 'TCPSocketWrap'], ['PipeWrap', 'TCPSocketWrap', 'Timeout'])).toEqual([
       'TCPSocketWrap',
     ])
-  })
-})
-
-describe('the attempts of a call', () => {
-  it('count once each, by their last record', () => {
-    const first = { attempt: 1, instanceId: 'a', origin: 'http://a', startedMs: 0, durationMs: 1 }
-    const answered = { ...first, outcome: 'answered', status: 200, error: undefined } as const
-    const broke = { ...first, outcome: 'partial', status: 200, error: 'UND_ERR_SOCKET' } as const
-    const second = { ...answered, attempt: 2 }
-    expect(perAttempt([answered, broke, second])).toEqual([broke, second])
   })
 })

@@ -100,12 +100,7 @@ export function check(actual: unknown, expected: unknown, where: string): void {
 
 // ---- what snippets use by name ------------------------------------------------------------------------------------
 
-export interface Order {
-  readonly id: number
-  readonly total: number
-}
-
-export async function fetchOrder(id: number, signal?: AbortSignal): Promise<Order> {
+export async function fetchOrder(id: number, signal?: AbortSignal): Promise<{ id: number; total: number }> {
   signal?.throwIfAborted()
   return { id, total: 42 }
 }
@@ -115,25 +110,11 @@ export async function loadStock(_sku: string, signal?: AbortSignal): Promise<num
   return 12
 }
 
-export async function fetchDevices(signal?: AbortSignal): Promise<typeof DEVICES> {
-  signal?.throwIfAborted()
-  return DEVICES
-}
-
 /** Work that hangs and does not look at its signal. */
 export const hang = (): Promise<never> => new Promise(() => {})
 
 /** Work that always fails. */
 export const fail = (): Promise<never> => Promise.reject(new Error('down'))
-
-/** Work that fails so often, and then answers. */
-export function failing(times: number): () => Promise<string> {
-  let calls = 0
-  return () => {
-    calls += 1
-    return calls <= times ? fail() : Promise.resolve('answer')
-  }
-}
 
 /** The client of the README, with both instances alive. */
 export const client: ServiceClient = new ServiceClient({

@@ -16,7 +16,9 @@ export function moduleOf(snippet: Snippet, fixtures: readonly string[]): string 
 /** Whether the code uses a name that it does not declare: not as a property, in a string, or as a key. */
 function wants(code: string, name: string): boolean {
   const used = new RegExp(`(?<![\\w.'"/-])${name}\\b(?![\\w'":-])`).test(code)
-  const declared = new RegExp(`(?:(?:const|let|using|function|class) ${name}\\b|import \\{[^}]*\\b${name}\\b)`).test(code)
+  const declared = new RegExp(`(?:(?:const|let|using|function|class) ${name}\\b|import \\{[^}]*\\b${name}\\b)`).test(
+    code,
+  )
   return used && !declared
 }
 

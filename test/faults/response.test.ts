@@ -27,9 +27,9 @@ describe.concurrent('faults of the response', () => {
       it(name, async ({ expect }) => {
         const peer = await misbehaving(misbehave)
         const other = await good()
-        await using it = clientOf([peer, other])
+        await using ours = clientOf([peer, other])
         const seen: unknown[] = []
-        for (let i = 0; i < 4; i += 1) await it.client.call('orders', 'GET', '/').catch((error) => seen.push(error))
+        for (let i = 0; i < 4; i += 1) await ours.client.call('orders', 'GET', '/').catch((error) => seen.push(error))
         // Sometimes headers and fault arrive together, and it was no answer yet: then another instance gave one.
         for (const error of seen) {
           expect(error).toMatchObject({
@@ -39,9 +39,9 @@ describe.concurrent('faults of the response', () => {
           })
         }
         expect(seen.length).toBeGreaterThan(0)
-        expect(it.leases.verdicts).toContain(`${peer.instance.id} failure`)
-        expect(it.leases.verdicts).not.toContain(`${other.instance.id} failure`)
-        for (let i = 0; i < 4; i += 1) await it.good()
+        expect(ours.leases.verdicts).toContain(`${peer.instance.id} failure`)
+        expect(ours.leases.verdicts).not.toContain(`${other.instance.id} failure`)
+        for (let i = 0; i < 4; i += 1) await ours.good()
       })
     }
 
@@ -51,11 +51,11 @@ describe.concurrent('faults of the response', () => {
         if (broken) socket.end(`${HEAD}content-length: 100\r\n\r\nhalf`)
         else socket.write(OK)
       })
-      await using it = clientOf([peer])
-      await timed(it.client.call('orders', 'GET', '/'))
+      await using ours = clientOf([peer])
+      await timed(ours.client.call('orders', 'GET', '/'))
       broken = false
-      await expect(it.client.call('orders', 'GET', '/')).resolves.toBe('ok')
-      await it.good()
+      await expect(ours.client.call('orders', 'GET', '/')).resolves.toBe('ok')
+      await ours.good()
     })
 
     it('a reader of request is told too', async ({ expect }) => {
@@ -63,11 +63,11 @@ describe.concurrent('faults of the response', () => {
         socket.write(`${HEAD}content-length: 100\r\n\r\nhalf`)
         setTimeout(() => socket.destroy(), 50)
       })
-      await using it = clientOf([peer])
-      const response = await it.client.request({ service: 'orders', path: '/' })
+      await using ours = clientOf([peer])
+      const response = await ours.client.request({ service: 'orders', path: '/' })
       const { error } = await timed(response.body.text())
       expect(error).toMatchObject({ code: 'ERR_GATELESS_UNAVAILABLE', attempts: [{ outcome: 'partial' }] })
-      await it.good()
+      await ours.good()
     })
   })
 
@@ -77,27 +77,27 @@ describe.concurrent('faults of the response', () => {
       const timer = setInterval(() => socket.write('x: y\r\n'), 20)
       socket.on('close', () => clearInterval(timer))
     })
-    await using it = clientOf([peer, await good()], { attemptTimeoutMs: 200 })
-    for (let i = 0; i < 2; i += 1) await expect(it.client.call('orders', 'GET', '/')).resolves.toBe('ok')
-    expect(it.leases.verdicts).toContain(`${peer.instance.id} failure`)
-    await it.good()
+    await using ours = clientOf([peer, await good()], { attemptTimeoutMs: 200 })
+    for (let i = 0; i < 2; i += 1) await expect(ours.client.call('orders', 'GET', '/')).resolves.toBe('ok')
+    expect(ours.leases.verdicts).toContain(`${peer.instance.id} failure`)
+    await ours.good()
   })
 
   for (const [name, misbehave] of Object.entries({
-    '19: a body that trickles': (socket: Socket) => {
+    '19: a body that trickles': (socket: Socket): void => {
       socket.write(`${HEAD}transfer-encoding: chunked\r\n\r\n`)
       const timer = setInterval(() => socket.write('1\r\nx\r\n'), 20)
       socket.on('close', () => clearInterval(timer))
     },
-    '20: a body that stalls': (socket: Socket) => void socket.write(`${HEAD}content-length: 100\r\n\r\nhalf`),
+    '20: a body that stalls': (socket: Socket): void => void socket.write(`${HEAD}content-length: 100\r\n\r\nhalf`),
   })) {
     it(`${name} ends at the deadline`, async ({ expect }) => {
       const peer = await misbehaving(misbehave)
-      await using it = clientOf([peer], { timeoutMs: 300 })
-      const { error, ms } = await timed(it.client.call('orders', 'GET', '/'))
+      await using ours = clientOf([peer], { timeoutMs: 300 })
+      const { error, ms } = await timed(ours.client.call('orders', 'GET', '/'))
       expect(error).toMatchObject({ code: 'ERR_GATELESS_TIMEOUT', attempts: [{ outcome: 'timeout', status: 200 }] })
       expect(ms).toBeGreaterThan(298)
-      await it.good()
+      await ours.good()
     })
   }
 
@@ -106,10 +106,10 @@ describe.concurrent('faults of the response', () => {
       const timer = setInterval(() => socket.write('HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n'), 10)
       socket.on('close', () => clearInterval(timer))
     })
-    await using it = clientOf([peer], { attemptTimeoutMs: 150, timeoutMs: 400 })
-    const { error } = await timed(it.client.call('orders', 'GET', '/'))
+    await using ours = clientOf([peer], { attemptTimeoutMs: 150, timeoutMs: 400 })
+    const { error } = await timed(ours.client.call('orders', 'GET', '/'))
     expect(error['code']).toBe('ERR_GATELESS_TIMEOUT')
-    await it.good()
+    await ours.good()
   })
 
   it('22: ten thousand informational answers and then one', async ({ expect }) => {
@@ -117,9 +117,9 @@ describe.concurrent('faults of the response', () => {
       socket.write('HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n'.repeat(10_000))
       socket.write(OK)
     })
-    await using it = clientOf([peer])
-    await expect(it.client.call('orders', 'GET', '/')).resolves.toBe('ok')
-    await it.good()
+    await using ours = clientOf([peer])
+    await expect(ours.client.call('orders', 'GET', '/')).resolves.toBe('ok')
+    await ours.good()
   })
 
   describe('nonsense is a failed attempt of that instance, and another one answers', () => {
@@ -138,20 +138,20 @@ describe.concurrent('faults of the response', () => {
     for (const [name, text] of Object.entries(nonsense)) {
       it(name, async ({ expect }) => {
         const peer = await misbehaving((socket) => void socket.write(text, 'latin1'))
-        await using it = clientOf([peer, await good()], { attemptTimeoutMs: 2_000 })
-        for (let i = 0; i < 2; i += 1) await expect(it.client.call('orders', 'GET', '/')).resolves.toBe('ok')
-        expect(it.leases.verdicts).toContain(`${peer.instance.id} failure`)
-        await it.good()
-        await it.good()
+        await using ours = clientOf([peer, await good()], { attemptTimeoutMs: 2_000 })
+        for (let i = 0; i < 2; i += 1) await expect(ours.client.call('orders', 'GET', '/')).resolves.toBe('ok')
+        expect(ours.leases.verdicts).toContain(`${peer.instance.id} failure`)
+        await ours.good()
+        await ours.good()
       })
 
       it(`${name}, everywhere: a typed error with a code`, async ({ expect }) => {
         const peer = await misbehaving((socket) => void socket.write(text, 'latin1'))
-        await using it = clientOf([peer], { attemptTimeoutMs: 2_000, retry: false })
-        const { error } = await timed(it.client.call('orders', 'GET', '/'))
+        await using ours = clientOf([peer], { attemptTimeoutMs: 2_000, retry: false })
+        const { error } = await timed(ours.client.call('orders', 'GET', '/'))
         expect(error).toMatchObject({ name: 'CallError', code: 'ERR_GATELESS_UNAVAILABLE' })
         expect((error as { attempts?: { error?: string }[] }).attempts?.[0]?.error).toMatch(/^\w+$/)
-        await it.good()
+        await ours.good()
       })
     }
   })
@@ -160,20 +160,20 @@ describe.concurrent('faults of the response', () => {
     const peer = await misbehaving(
       (socket) => void socket.write(`${OK}HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil`),
     )
-    await using it = clientOf([peer], { connections: 1 })
+    await using ours = clientOf([peer], { connections: 1 })
     for (let i = 0; i < 3; i += 1) {
-      await expect(it.client.call('orders', 'GET', '/')).resolves.toBe('ok')
-      await it.good()
+      await expect(ours.client.call('orders', 'GET', '/')).resolves.toBe('ok')
+      await ours.good()
     }
   })
 
   it('28: status 999 is no success', async ({ expect }) => {
     const peer = await misbehaving((socket) => void socket.write('HTTP/1.1 999 Odd\r\ncontent-length: 2\r\n\r\nok'))
-    await using it = clientOf([peer])
-    const { error } = await timed(it.client.call('orders', 'GET', '/'))
+    await using ours = clientOf([peer])
+    const { error } = await timed(ours.client.call('orders', 'GET', '/'))
     expect(error).toMatchObject({ name: 'ResponseError', status: 999, body: 'ok' })
-    expect(it.leases.verdicts).toEqual([`${peer.instance.id} failure`])
-    await it.good()
+    expect(ours.leases.verdicts).toEqual([`${peer.instance.id} failure`])
+    await ours.good()
   })
 
   it('30: a body where none may be is not taken for one', async ({ expect }) => {
@@ -182,11 +182,11 @@ describe.concurrent('faults of the response', () => {
       else if (head.startsWith('HEAD')) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
       else socket.write('HTTP/1.1 204 No Content\r\n\r\nsurplus')
     })
-    await using it = clientOf([peer])
-    await expect(it.client.call('orders', 'HEAD', '/')).resolves.toBeUndefined()
-    await it.good()
-    await expect(it.client.call('orders', 'DELETE', '/')).resolves.toBeUndefined()
-    await it.good()
+    await using ours = clientOf([peer])
+    await expect(ours.client.call('orders', 'HEAD', '/')).resolves.toBeUndefined()
+    await ours.good()
+    await expect(ours.client.call('orders', 'DELETE', '/')).resolves.toBeUndefined()
+    await ours.good()
   })
 
   it('31: a body without end stops at the limit, and the connection with it', async ({ expect }) => {
@@ -199,12 +199,12 @@ describe.concurrent('faults of the response', () => {
       response.on('drain', more)
       more()
     })
-    await using it = clientOf([peer], { maxBodyBytes: 1_000_000 })
-    const { error } = await timed(it.client.call('orders', 'GET', '/'))
+    await using ours = clientOf([peer], { maxBodyBytes: 1_000_000 })
+    const { error } = await timed(ours.client.call('orders', 'GET', '/'))
     expect(error).toMatchObject({ name: 'BodyError', message: expect.stringContaining('1000000 bytes') })
     await eventually(() => peer.open.size === 0)
     expect(written).toBeLessThan(50_000_000)
-    await it.good()
+    await ours.good()
   })
 
   it('33: the unread body of a discarded attempt blocks nobody, not even on one connection', async ({ expect }) => {
@@ -215,10 +215,10 @@ describe.concurrent('faults of the response', () => {
       response.writeHead(503, { 'content-length': 300_000 })
       response.write('x'.repeat(200_000))
     })
-    await using it = clientOf([long], { connections: 1 })
-    await expect(it.client.call('orders', 'GET', '/')).resolves.toBe('ok')
-    expect(it.leases.settledCount).toBe(2)
-    await it.good()
+    await using ours = clientOf([long], { connections: 1 })
+    await expect(ours.client.call('orders', 'GET', '/')).resolves.toBe('ok')
+    expect(ours.leases.settledCount).toBe(2)
+    await ours.good()
   })
 
   it('33: a short one is drained, and its connection kept', async ({ expect }) => {
@@ -228,9 +228,9 @@ describe.concurrent('faults of the response', () => {
       failing = false
       response.writeHead(503).end('try again')
     })
-    await using it = clientOf([short], { connections: 1 })
-    await expect(it.client.call('orders', 'GET', '/')).resolves.toBe('ok')
-    await it.good()
+    await using ours = clientOf([short], { connections: 1 })
+    await expect(ours.client.call('orders', 'GET', '/')).resolves.toBe('ok')
+    await ours.good()
     expect(short.accepted).toBe(1)
   })
 
@@ -238,12 +238,12 @@ describe.concurrent('faults of the response', () => {
     const peer = await http((request, response) => {
       response.end(request.url === '/good' ? 'ok' : 'x'.repeat(300_000))
     })
-    await using it = clientOf([peer], { connections: 1 })
-    const { body } = await it.client.request({ service: 'orders', path: '/' })
-    expect(it.leases.inFlight).toBe(1)
+    await using ours = clientOf([peer], { connections: 1 })
+    const { body } = await ours.client.request({ service: 'orders', path: '/' })
+    expect(ours.leases.inFlight).toBe(1)
     body.on('error', () => {}).destroy()
-    await eventually(() => it.leases.inFlight === 0)
-    await it.good()
+    await eventually(() => ours.leases.inFlight === 0)
+    await ours.good()
   })
 
   it('35: a redirect is an answer, and not followed', async ({ expect }) => {
@@ -251,10 +251,10 @@ describe.concurrent('faults of the response', () => {
       if (request.url === '/good') return void response.end('ok')
       response.writeHead(302, { location: 'http://169.254.169.254/secrets' }).end()
     })
-    await using it = clientOf([peer])
-    const { statusCode, body } = await it.client.request({ service: 'orders', path: '/' })
+    await using ours = clientOf([peer])
+    const { statusCode, body } = await ours.client.request({ service: 'orders', path: '/' })
     await body.dump()
     expect(statusCode).toBe(302)
-    await it.good()
+    await ours.good()
   })
 })

@@ -88,7 +88,7 @@ export class Exchange implements Dispatcher.DispatchController {
     try {
       this.#run(() => this.#handler.onRequestStart?.(this, null))
     } catch (error) {
-      this.fail(error as Error)
+      this.fail(error)
     }
     return this
   }

@@ -58,7 +58,9 @@ for (const [subpath, target] of Object.entries(manifest.exports)) {
 }
 
 if (changed.length > 0 && !update) {
-  console.error(`The public API changed:\n  ${changed.join('\n  ')}\nIf that is meant, run npm run api and commit the reports.`)
+  console.error(
+    `The public API changed:\n  ${changed.join('\n  ')}\nIf that is meant, run npm run api and commit the reports.`,
+  )
   process.exit(1)
 }
 console.log(update ? `reports written to docs/api (${changed.length} changed)` : 'the public API is as reported')
