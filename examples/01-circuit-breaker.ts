@@ -17,7 +17,7 @@ async function loadStock(sku: string): Promise<number> {
 const breaker = new CircuitBreaker({
   name: 'inventory',
   failureThreshold: 3,
-  recoveryTimeoutMs: 200, // 60 s by default; short, so that you need not wait
+  recoveryTimeoutMs: 1_000, // 60 s by default; short, so that you need not wait
   successThreshold: 2,
 })
 const seen: string[] = []

@@ -28,7 +28,7 @@ const addresses = await Promise.all(
 const discovery = new DiscoveryClient({ provider: staticList({ orders: addresses }) })
 const balancer = new LoadBalancer({
   strategy: roundRobin(), // to count by; leastConnections() is the default, and better
-  ejection: { consecutiveFailures: 3, baseEjectionMs: 300, jitter: 0 },
+  ejection: { consecutiveFailures: 3, baseEjectionMs: 1_000, jitter: 0 }, // 30 s by default
 })
 balancer.update(await discovery.discover('orders'))
 

@@ -70,10 +70,12 @@ it('drives a TTL', async () => {
 it('drives the time limit of an attempt', async () => {
   const limit = timeout({ timeoutMs: 1_000 })
   let late = false
-  const call = limit.execute(() => new Promise(() => {})).catch((error: unknown) => {
-    late = true
-    throw error
-  })
+  const call = limit
+    .execute(() => new Promise(() => {}))
+    .catch((error: unknown) => {
+      late = true
+      throw error
+    })
   const settled = expect(call).rejects.toMatchObject({ code: 'ERR_GATELESS_TIMEOUT', timeoutMs: 1_000 })
   await vi.advanceTimersByTimeAsync(999)
   expect(late).toBe(false)

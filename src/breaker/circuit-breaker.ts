@@ -71,9 +71,9 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
     return { ...this.#memory.counts(this.#settings.clock.now()), rejected: this.#rejected }
   }
 
-  /** Milliseconds until the breaker lets a probe through: 0 when it admits, undefined while isolated. */
+  /** Whole milliseconds until the breaker lets a probe through: 0 when it admits, undefined while isolated. */
   get retryAfterMs(): number | undefined {
-    return this.#mode === 'isolated' ? undefined : this.#gate.remainingMs(this.#settings.clock.now())
+    return this.#mode === 'isolated' ? undefined : Math.ceil(this.#gate.remainingMs(this.#settings.clock.now()))
   }
 
   /** Leave for one call, or undefined. The permit must be settled, or a probe's slot stays taken for `probeTimeoutMs`. */

@@ -9,8 +9,8 @@ import type { Timer } from '../time/clock.ts'
 import type { Deadline, Expirable } from '../time/deadline.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { CallLog, StatusError } from './call-log.ts'
-import { type AttemptOutcome, type AttemptRecord, InvalidRequestError, type NotRetriedReason } from './errors.ts'
-import { codeOf, isRetryableStatus } from './failure.ts'
+import type { AttemptOutcome, AttemptRecord, NotRetriedReason } from './errors.ts'
+import { codeOf, isRetryableStatus, localError } from './failure.ts'
 import { isBodysOwn, isRepeatable, isReplayable, overhearBody, requestTo } from './replay.ts'
 import type { ServiceRuntime } from './service-runtime.ts'
 
@@ -229,11 +229,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   attemptFailed(attempt: Attempt, outcome: AttemptOutcome, error: unknown): void {
     if (this.#done) return
     if (outcome === 'caller') return this.#fail(error as Error, 'aborted')
-    if (outcome === 'local') {
-      const invalid = codeOf(error).startsWith('UND_ERR_INVALID') || codeOf(error).endsWith('MISMATCH')
-      this.#fail(invalid ? new InvalidRequestError((error as Error).message, error) : (error as Error), 'not-retryable')
-      return
-    }
+    if (outcome === 'local') return this.#fail(localError(error), 'not-retryable')
     const record = this.#log.last as AttemptRecord
     if (this.#tryAgain(attempt, record, error, undefined, outcome === 'not-sent')) return
     const timeout = error instanceof TimeoutError
@@ -368,8 +364,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   #refuse(error: GatelessError, reason?: NotRetriedReason): void {
     if (this.#done) return
     if (this.#lastError === undefined) {
-      this.#fail(this.#log.error(error.code, error.message, error, reason))
-      return
+      return this.#fail(this.#log.error(error.code, error.message, error, reason))
     }
     const code = this.#lastError instanceof TimeoutError ? this.#lastError.code : 'ERR_GATELESS_UNAVAILABLE'
     const message = `no answer: ${codeOf(this.#lastError)}, and no further attempt: ${error.message}`

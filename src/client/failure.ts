@@ -1,5 +1,5 @@
 import type { Verdict } from '../core/outcome.ts'
-import type { AttemptOutcome } from './errors.ts'
+import { type AttemptOutcome, InvalidRequestError } from './errors.ts'
 
 /**
  * The one place that says what a failed attempt means: whether anybody is to blame, and whether another try may help.
@@ -49,6 +49,13 @@ export function isKeepAliveRace(outcome: AttemptOutcome, reused: boolean, error:
 
 export function verdictOfOutcome(outcome: AttemptOutcome): Verdict {
   return outcome === 'local' || outcome === 'caller' ? 'ignore' : 'failure'
+}
+
+/** What undici refuses as invalid reads like what this package refuses before it; everything else stays what it is. */
+export function localError(error: unknown): Error {
+  const code = codeOf(error)
+  const invalid = code.startsWith('UND_ERR_INVALID') || code.endsWith('MISMATCH')
+  return invalid ? new InvalidRequestError((error as Error).message, error) : (error as Error)
 }
 
 /** The code of an error, its name, or at least its type: never its text. */

@@ -19,7 +19,7 @@ export interface GatelessErrorDetails {
 export class GatelessError extends Error {
   override readonly name: string = 'GatelessError'
   readonly code: string
-  /** Milliseconds after which trying again makes sense; undefined where nobody knows. */
+  /** Whole milliseconds after which trying again makes sense; undefined where nobody knows. */
   readonly retryAfterMs: number | undefined
   /** True when this process refused on its own account: bulkhead full, circuit open, caller's mistake. */
   readonly local: boolean
@@ -27,7 +27,8 @@ export class GatelessError extends Error {
   constructor(code: string, message: string, details: GatelessErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined)
     this.code = code
-    this.retryAfterMs = details.retryAfterMs
+    // Timers drop fractions: who waits 19.9 ms by one comes back a moment too early.
+    this.retryAfterMs = details.retryAfterMs === undefined ? undefined : Math.ceil(details.retryAfterMs)
     this.local = details.local ?? false
     // Not enumerable: it is plumbing, and printing an error should show what happened.
     Object.defineProperty(this, BRAND, { value: true })
@@ -56,8 +57,14 @@ export class TimeoutError extends GatelessError {
   /** Whose limit it was: of one attempt, or of the whole call. */
   readonly limit: 'attempt' | 'total'
 
-  constructor(timeoutMs: number, limit: 'attempt' | 'total', details: GatelessErrorDetails = {}) {
-    super('ERR_GATELESS_TIMEOUT', `${limit === 'total' ? 'call' : 'attempt'} timed out after ${timeoutMs} ms`, details)
+  /** @param details `by`: whose limit it was, for the message; 'call' or 'attempt' unless given. */
+  constructor(
+    timeoutMs: number,
+    limit: 'attempt' | 'total',
+    details: GatelessErrorDetails & { readonly by?: string } = {},
+  ) {
+    const { by = limit === 'total' ? 'call' : 'attempt' } = details
+    super('ERR_GATELESS_TIMEOUT', `${by} timed out after ${timeoutMs} ms`, details)
     this.timeoutMs = timeoutMs
     this.limit = limit
   }

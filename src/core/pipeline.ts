@@ -11,7 +11,8 @@ export interface Pipeline<R = never> extends Policy<R> {
   wrap<A extends unknown[], T>(work: (...args: A) => T | PromiseLike<T>): (...args: A) => Promise<T | R>
 }
 
-type Answer<P> = P extends Policy<infer R> ? R : never
+/** Only policies that answer in place of the work (a fallback, a cache) say so; all others add nothing to the type. */
+type Answer<P> = P extends { readonly answers: infer R } ? R : never
 
 /**
  * Composes policies: `pipeline(timeout, retry, breaker).execute(work)` runs `timeout(retry(breaker(work)))`.

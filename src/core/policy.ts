@@ -17,7 +17,10 @@ export interface PolicyInfo {
   readonly maxAttempts?: number | undefined
 }
 
-/** Runs work under a rule. `R`: what it may answer instead of the work. */
+/**
+ * Runs work under a rule. `R`: what it may answer instead of the work; a policy that does so also declares
+ * `answers: R`, so that a pipeline knows what to add to its own type.
+ */
 export interface Policy<R = never> {
   readonly info: PolicyInfo
   execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T | R>

@@ -20,6 +20,11 @@ export type ListAnswer =
       readonly ttlMs?: number | undefined
       /** Entries left out because they made no sense. @default 0 */
       readonly dropped?: number | undefined
+      /**
+       * The source is still gathering (a registry that came back empty): what it lists is there, but what it leaves out
+       * is not gone. Instances known before stay. @default false
+       */
+      readonly partial?: boolean | undefined
     }
   | { readonly kind: 'not-found' }
 

@@ -1,4 +1,4 @@
-import type { ServiceInstance } from '../core/instance.ts'
+import { instanceOrigin, type ServiceInstance } from '../core/instance.ts'
 import { show } from '../core/options.ts'
 import type { BackoffInput } from '../time/backoff.ts'
 import { DiscoveryError, ServiceNotFoundError } from './errors.ts'
@@ -143,9 +143,9 @@ export class ServiceRecord {
 
   /** The provider answered. @throws {TypeError} when it did not keep its contract, with nothing changed. */
   accept(answer: ListAnswer, now: number): Accepted {
-    const incoming = instancesOf(answer)
-    this.#rebase(now)
     const current = this.listed
+    const incoming = withMissing(instancesOf(answer), answer, current ?? EMPTY)
+    this.#rebase(now)
     const wasTroubled = this.#failures > 0 || this.#times.heldSince !== null
     this.#failures = 0
     this.#lastDelayMs = undefined
@@ -155,7 +155,9 @@ export class ServiceRecord {
       this.#times.heldSince ??= now
       const believedAt = this.#times.heldSince + this.#rules.emptyHoldMs
       if (now < believedAt) {
-        this.#freshUntil(believedAt, believedAt)
+        // Not believed, but asked about again soon: the next answer may well have instances.
+        const askAt = Math.min(believedAt, now + Math.max(this.#rules.negativeTtlMs, this.#rules.minRefreshIntervalMs))
+        this.#freshUntil(askAt, askAt)
         const said = answer.kind === 'ok' ? 'an empty list' : 'that there is no such service'
         const cause = new Error(`the provider answered ${said}; the last list is held until it says so again`)
         return { recovered: false, held: new DiscoveryError(this.service, cause, believedAt - now) }
@@ -238,6 +240,17 @@ function instancesOf(answer: ListAnswer): readonly ServiceInstance[] {
   throw new TypeError(
     `a provider must answer { kind: 'ok', instances: [...] } or { kind: 'not-found' }, got kind ${show(kind)}`,
   )
+}
+
+/** What a partial answer leaves out stays, unless somebody else has its address now. */
+function withMissing(
+  listed: readonly ServiceInstance[],
+  answer: ListAnswer,
+  known: readonly ServiceInstance[],
+): readonly ServiceInstance[] {
+  if (answer.kind !== 'ok' || answer.partial !== true || known.length === 0) return listed
+  const taken = new Set(listed.flatMap((instance) => [instance.id, instanceOrigin(instance)]))
+  return [...listed, ...known.filter((instance) => !taken.has(instance.id) && !taken.has(instanceOrigin(instance)))]
 }
 
 function clampTtl(ttlMs: unknown): number | undefined {

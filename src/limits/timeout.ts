@@ -21,14 +21,14 @@ export interface TimeoutOptions {
   readonly timeoutMs: number
   /** @default 'aggressive' */
   readonly mode?: TimeoutMode
-  /** Stands in `info` and in messages of `pipeline`. @default 'timeout' */
+  /** Stands in `info`, in the error's message and in messages of `pipeline`. @default 'attempt' */
   readonly name?: string
   /** A source of time. @default the system's */
   readonly clock?: Partial<Clock>
 }
 
 /** The defaults of {@link TimeoutOptions}. */
-const DEFAULTS = /* @__PURE__ */ Object.freeze({ mode: 'aggressive', name: 'timeout' } as const)
+const DEFAULTS = /* @__PURE__ */ Object.freeze({ mode: 'aggressive', name: 'attempt' } as const)
 
 /** What a {@link TimeoutPolicy} reports. */
 export interface TimeoutEvents {
@@ -62,7 +62,7 @@ export class TimeoutPolicy extends TypedEmitter<TimeoutEvents> implements Policy
   async execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
     const outer = CallScope.enter(options, this.#clock)
     const { timeoutMs } = this.info
-    const limit = new Limit(timeoutMs, outer.fork(this.#clock.now() + timeoutMs), () => this.#report())
+    const limit = new Limit(this.info, outer.fork(this.#clock.now() + timeoutMs), () => this.#report())
     const deadline = deadlinesOf(this.#clock).add(timeoutMs, limit)
     const own = outer !== options
     try {
@@ -91,12 +91,12 @@ export class TimeoutPolicy extends TypedEmitter<TimeoutEvents> implements Policy
 /** The limit of one call. */
 class Limit implements Expirable {
   readonly scope: CallScope
-  readonly #timeoutMs: number
+  readonly #info: TimeoutPolicy['info']
   readonly #onExpired: () => void
   #expired = false
 
-  constructor(timeoutMs: number, scope: CallScope, onExpired: () => void) {
-    this.#timeoutMs = timeoutMs
+  constructor(info: TimeoutPolicy['info'], scope: CallScope, onExpired: () => void) {
+    this.#info = info
     this.scope = scope
     this.#onExpired = onExpired
   }
@@ -114,7 +114,8 @@ class Limit implements Expirable {
   }
 
   error(details?: GatelessErrorDetails): TimeoutError {
-    return new TimeoutError(this.#timeoutMs, 'attempt', details)
+    const { name, timeoutMs } = this.#info
+    return new TimeoutError(timeoutMs, 'attempt', { by: name, ...details })
   }
 }
 

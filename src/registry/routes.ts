@@ -1,4 +1,4 @@
-import { HEALTHY_PARAMETER } from '../backends/http/api.ts'
+import { HEALTHY_PARAMETER, WARMING_UP_HEADER } from '../backends/http/api.ts'
 import { formatInstance } from '../core/parse-instance.ts'
 import { show } from '../core/options.ts'
 import { type Answer, HttpRefusal } from './answers.ts'
@@ -66,7 +66,9 @@ function listServices({ registry, query }: RouteRequest): Answer {
 
 function listInstances({ registry, service, query }: RouteRequest): Answer {
   const instances = registry.instances(service, { healthyOnly: flag(query, HEALTHY_PARAMETER) })
-  return ok((instances ?? unknownService(registry, service)).map(formatInstance))
+  const listed = ok((instances ?? unknownService(registry, service)).map(formatInstance))
+  // Others of this service may not have come back yet: whoever knows them from before should not drop them for this list.
+  return registry.warmupRemainingMs > 0 ? { ...listed, headers: { [WARMING_UP_HEADER]: '1' } } : listed
 }
 
 function serviceHealth({ registry, service }: RouteRequest): Answer {

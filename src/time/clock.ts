@@ -55,6 +55,14 @@ export function timerEpoch(): unknown {
   return globalThis.setTimeout
 }
 
+/**
+ * Whether somebody fakes the global timers now (vitest, jest and sinon mark them with their clock). Tests count timers and
+ * clear them all, so what is a saving on real timers, keeping one for later, would be a surprise there.
+ */
+export function timersAreFake(): boolean {
+  return 'clock' in globalThis.setTimeout
+}
+
 /** Lets the process end while this timer is pending. Fake and browser timers may lack the method. */
 export function unref(timer: Timer): void {
   ;(timer as { unref?: () => unknown })?.unref?.()

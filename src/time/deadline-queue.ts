@@ -1,4 +1,4 @@
-import { type Clock, MAX_DELAY_MS, ref, type Timer, timerEpoch, unref } from './clock.ts'
+import { type Clock, MAX_DELAY_MS, ref, type Timer, timerEpoch, timersAreFake, unref } from './clock.ts'
 import { type Deadline, type Expirable, LATE_MS } from './deadline.ts'
 
 /**
@@ -73,7 +73,15 @@ export class DeadlineQueue {
     if (entry.next === undefined) this.#tail = entry.previous
     else entry.next.previous = entry.previous
     // Clearing the timer here and arming it at the next call would cost what this queue is there to save.
-    if (this.#head === undefined && this.#timer !== undefined) unref(this.#timer)
+    if (this.#head === undefined && this.#timer !== undefined) this.#idle(this.#timer)
+  }
+
+  /** Nobody waits any more. On real timers the timer is kept: arming it anew at the next call is what costs. */
+  #idle(timer: Timer): void {
+    if (timersAreFake()) {
+      this.#clock.clearTimeout(timer)
+      this.#timer = undefined
+    } else unref(timer)
   }
 
   #arm(now: number, delayMs = (this.#head as Entry).dueAt - now): void {

@@ -45,7 +45,11 @@ interface Sample {
 /** Runs the contenders and returns a row each, the base first and its twin second. */
 export async function compare(contenders: readonly Contender[], options: BenchOptions): Promise<Row[]> {
   const base = contenders[0] as Contender
-  const all: readonly Contender[] = [base, { ...base, name: `${base.name} (again)`, run: (n) => base.run(n) }, ...contenders.slice(1)]
+  const all: readonly Contender[] = [
+    base,
+    { ...base, name: `${base.name} (again)`, run: (n) => base.run(n) },
+    ...contenders.slice(1),
+  ]
   const times = new Map<Contender, number>()
   const samples = new Map<Contender, Sample[]>()
   const bytes = new Map<Contender, number>()
@@ -142,7 +146,9 @@ export function table(rows: readonly Row[], unit: 'ns' | 'µs'): string {
     row.ratio.toFixed(2),
     row.bytes.toFixed(0),
   ])
-  const widths = head.map((title, column) => Math.max(title.length, ...lines.map((line) => (line[column] as string).length)))
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...lines.map((line) => (line[column] as string).length)),
+  )
   const format = (cells: readonly string[]): string =>
     `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] as number) : cell.padStart(widths[column] as number))).join(' | ')} |`
   const rule = `| ${widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`

@@ -39,7 +39,10 @@ export async function httpBench(concurrency: number): Promise<HttpBench> {
   const cWrap = cockatiel.wrap(
     cockatiel.timeout(30_000, { strategy: cockatiel.TimeoutStrategy.Cooperative, abortOnReturn: false }),
     cockatiel.retry(cockatiel.handleAll, { maxAttempts: 3, backoff: new cockatiel.ExponentialBackoff() }),
-    cockatiel.circuitBreaker(cockatiel.handleAll, { halfOpenAfter: 5_000, breaker: new cockatiel.ConsecutiveBreaker(5) }),
+    cockatiel.circuitBreaker(cockatiel.handleAll, {
+      halfOpenAfter: 5_000,
+      breaker: new cockatiel.ConsecutiveBreaker(5),
+    }),
     cockatiel.bulkhead(100_000),
   )
   const opossum = new Opossum(bare)

@@ -12,30 +12,54 @@ interface Suite {
   readonly title: string
   readonly unit: 'ns' | 'µs'
   readonly options: BenchOptions
-  make(): { contenders: Contender[]; close?: () => Promise<void> } | Promise<{ contenders: Contender[]; close?: () => Promise<void> }>
+  make():
+    | { contenders: Contender[]; close?: () => Promise<void> }
+    | Promise<{ contenders: Contender[]; close?: () => Promise<void> }>
 }
 
 const CPU: BenchOptions = { rounds: 25, sliceMs: 40 }
 const HTTP: BenchOptions = { rounds: 25, sliceMs: 200 }
 
 const suites: readonly Suite[] = [
-  { name: 'success', title: 'A successful call of `async () => 1`', unit: 'ns', options: CPU, make: () => ({ contenders: successContenders() }) },
-  { name: 'rejection', title: 'A call refused by an open circuit', unit: 'ns', options: CPU, make: () => ({ contenders: rejectionContenders() }) },
-  { name: 'failure', title: 'A failing call, the circuit stays closed', unit: 'ns', options: CPU, make: () => ({ contenders: failureContenders() }) },
-  ...[3, 10, 100, 1_000].map((size): Suite => ({
-    name: `pick-${size}`,
-    title: `A pick among ${size} instances, and its return`,
+  {
+    name: 'success',
+    title: 'A successful call of `async () => 1`',
     unit: 'ns',
     options: CPU,
-    make: () => ({ contenders: pickContenders(size) }),
-  })),
-  ...[1, 64, 256].map((concurrency): Suite => ({
-    name: `http-${concurrency}`,
-    title: `HTTP over loopback, ${concurrency} at once`,
-    unit: 'µs',
-    options: HTTP,
-    make: () => httpBench(concurrency),
-  })),
+    make: () => ({ contenders: successContenders() }),
+  },
+  {
+    name: 'rejection',
+    title: 'A call refused by an open circuit',
+    unit: 'ns',
+    options: CPU,
+    make: () => ({ contenders: rejectionContenders() }),
+  },
+  {
+    name: 'failure',
+    title: 'A failing call, the circuit stays closed',
+    unit: 'ns',
+    options: CPU,
+    make: () => ({ contenders: failureContenders() }),
+  },
+  ...[3, 10, 100, 1_000].map(
+    (size): Suite => ({
+      name: `pick-${size}`,
+      title: `A pick among ${size} instances, and its return`,
+      unit: 'ns',
+      options: CPU,
+      make: () => ({ contenders: pickContenders(size) }),
+    }),
+  ),
+  ...[1, 64, 256].map(
+    (concurrency): Suite => ({
+      name: `http-${concurrency}`,
+      title: `HTTP over loopback, ${concurrency} at once`,
+      unit: 'µs',
+      options: HTTP,
+      make: () => httpBench(concurrency),
+    }),
+  ),
 ]
 
 const { values } = parseArgs({

@@ -286,7 +286,6 @@ describe('the deadline of the whole call', () => {
     const result = failure(client.call('orders', 'GET', '/', undefined, { timeoutMs: 37 }))
     await vi.advanceTimersByTimeAsync(37)
     expect(await result).toMatchObject({ code: 'ERR_GATELESS_TIMEOUT' })
-    expect(vi.getTimerCount()).toBe(1)
   })
 
   it.each([Number.NaN, -1, '5', null])('refuses %s as a call’s own (FAULTS 44)', async (timeoutMs) => {
@@ -466,6 +465,18 @@ describe('an abort settles at once, with the signal’s reason', () => {
     const transport = new StubTransport(reset())
     await abortedAt(transport, 50)
     expect(transport.exchanges).toHaveLength(1)
+  })
+
+  it('while backing off, and the timer goes with it', async () => {
+    const controller = new AbortController()
+    const { client } = stubClient(new StubTransport(reset()))
+    const result = failure(client.call('orders', 'GET', '/', undefined, { signal: controller.signal }))
+    await vi.advanceTimersByTimeAsync(50)
+    const timers = vi.getTimerCount()
+    controller.abort(reason)
+    // Those of the shared queues may stay until they fire next, or go too.
+    expect(vi.getTimerCount()).toBeLessThan(timers)
+    expect(await result).toBe(reason)
   })
 
   it('in the second attempt', async () => {
@@ -707,6 +718,23 @@ describe('the caller’s async context', () => {
     await ask('failed')
     await ask('reset')
     expect(seen).toEqual(['ok', 'missing', 'broken', 'refused', 'failed', 'reset'].map((name) => [`/${name}`, name]))
+  })
+
+  it('is there in the call event when deadline, close or somebody else’s abort ends it', async () => {
+    const { client } = stubClient(new StubTransport(silent))
+    const seen: unknown[] = []
+    client.on('call', ({ path }) => seen.push(`${path} ${storage.getStore()}`))
+    const controller = new AbortController()
+    const ask = (name: string, more: object) =>
+      storage.run(name, () => failure(client.call('orders', 'GET', `/${name}`, undefined, more)))
+    const other = ask('other', { timeoutMs: 50 })
+    const results = [ask('late', { timeoutMs: 50 }), ask('aborted', { signal: controller.signal }), ask('closed', {})]
+    await vi.advanceTimersByTimeAsync(50)
+    storage.run('somebody', () => controller.abort(new Error('enough')))
+    const closed = storage.run('closer', () => client.close(0))
+    await vi.advanceTimersByTimeAsync(0)
+    await Promise.all([...results, other, closed])
+    expect(seen).toEqual(['/other other', '/late late', '/aborted aborted', '/closed closed'])
   })
 
   it('is there in the events of breaker and ejection, and in a handler of one’s own', async () => {

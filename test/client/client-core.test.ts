@@ -2,7 +2,7 @@ import { ServiceClient, staticList } from 'gateless'
 import type { Dispatcher } from 'undici'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { expectNothingLeft, failure, fleet, settled, stubClient } from '../support/stub-client.ts'
-import { answer, begin, json, silent, StubTransport } from '../support/stub-transport.ts'
+import { answer, begin, json, reset, silent, StubTransport } from '../support/stub-transport.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -129,25 +129,25 @@ const handler = (resolve: (outcome: string) => void): Dispatcher.DispatchHandler
   onResponseError: (_, error) => resolve(String((error as { code?: string }).code)),
 })
 
-describe('which host is a service', () => {
-  /** Where a request for an origin went. */
-  async function routed(options: object, origin: string | URL | undefined, dispatcher?: 'everyHost') {
-    const transport = new StubTransport(answer())
-    const { client } = stubClient(transport, {
-      discovery: {
-        provider: staticList({ Orders: [{ host: '10.0.0.1', port: 1 }], bills: [{ host: '10.0.0.2', port: 2 }] }),
-      },
-      ...options,
-    })
-    if (dispatcher === 'everyHost') await client.fetch(String(origin)).catch(() => {})
-    else {
-      await new Promise<string>((resolve) =>
-        client.dispatcher.dispatch({ origin, path: '/', method: 'GET' } as never, handler(resolve)),
-      )
-    }
-    return transport.origins
+/** Where a request for an origin went. */
+async function routed(options: object, origin: string | URL | undefined, dispatcher?: 'everyHost') {
+  const transport = new StubTransport(answer())
+  const { client } = stubClient(transport, {
+    discovery: {
+      provider: staticList({ Orders: [{ host: '10.0.0.1', port: 1 }], bills: [{ host: '10.0.0.2', port: 2 }] }),
+    },
+    ...options,
+  })
+  if (dispatcher === 'everyHost') await client.fetch(String(origin)).catch(() => {})
+  else {
+    await new Promise<string>((resolve) =>
+      client.dispatcher.dispatch({ origin, path: '/', method: 'GET' } as never, handler(resolve)),
+    )
   }
+  return transport.origins
+}
 
+describe('which host is a service', () => {
   it('of the dispatcher: one that is configured, whatever its case', async () => {
     expect(await routed({ services: { Orders: {} } }, 'http://orders')).toEqual(['http://10.0.0.1:1'])
     expect(await routed({ services: { Orders: {} } }, new URL('http://ORDERS:8080'))).toEqual(['http://10.0.0.1:1'])
@@ -180,8 +180,10 @@ describe('which host is a service', () => {
 
 describe('how much is remembered', () => {
   it('is bounded, however many names are called (invariant 20)', async () => {
-    const transport = new StubTransport(json(1))
+    const transport = new StubTransport(reset(), json(1))
     const { client, leases } = stubClient(transport, {
+      breaker: { instance: false, service: { failureThreshold: 1 } },
+      retry: false,
       discovery: {
         provider: {
           name: 'any',
@@ -192,7 +194,10 @@ describe('how much is remembered', () => {
         },
       },
     })
-    for (let i = 0; i < 1_100; i += 1) await client.call(`s${i}`, 'GET', '/')
+    expect(await failure(client.call('s0', 'GET', '/'))).toMatchObject({ code: 'ERR_GATELESS_UNAVAILABLE' })
+    expect(await failure(client.call('s0', 'GET', '/'))).toMatchObject({ code: 'ERR_GATELESS_CIRCUIT_OPEN' })
+    for (let i = 1; i < 1_100; i += 1) await client.call(`s${i}`, 'GET', '/')
+    // What was known of it has been forgotten.
     await expect(client.call('s0', 'GET', '/')).resolves.toBe(1)
     await expectNothingLeft(leases)
   })

@@ -111,6 +111,12 @@ describe('a body that is too large (FAULTS 31)', () => {
     }
   })
 
+  it('is not waited for when it is announced', async () => {
+    const transport = new StubTransport(begin({ headers: { 'content-length': '11' } }))
+    const error = await failure(stubClient(transport, { maxBodyBytes: 10 }).client.call('orders', 'GET', '/'))
+    expect(error.name).toBe('BodyError')
+  })
+
   it('fits exactly', async () => {
     await expect(call({ headers: { 'content-length': '10' }, body: '0123456789' }, { maxBodyBytes: 10 })).resolves.toBe(
       '0123456789',

@@ -151,7 +151,7 @@ describe('a polluted Object.prototype (FAULTS 94)', () => {
   const polluted: Record<string, unknown> = {
     headers: { authorization: 'evil' },
     service: 'evil',
-    timeoutMs: 1,
+    timeoutMs: -1,
     attemptTimeoutMs: -1,
     retry: false,
     idempotent: true,
@@ -180,7 +180,7 @@ describe('a polluted Object.prototype (FAULTS 94)', () => {
       await client.call('orders', 'GET', '/')
       await new Promise<void>((resolve, reject) => {
         client.dispatcher.dispatch(
-          Object.assign(Object.create(null), { service: 'orders', path: '/', method: 'GET' }),
+          { service: 'orders', path: '/', method: 'GET' },
           {
             onRequestStart() {},
             onResponseEnd: () => resolve(),

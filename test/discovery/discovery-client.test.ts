@@ -380,6 +380,27 @@ describe('a provider that fails', () => {
   })
 })
 
+describe('a partial answer', () => {
+  const partial = (...names: string[]): ListAnswer => ({
+    ...(ok(...names) as ListAnswer & { kind: 'ok' }),
+    partial: true,
+  })
+
+  it('adds, and takes nothing away: what it leaves out may just not be back yet', async () => {
+    const { client, clock } = setUp([ok('a', 'b'), partial('b', 'c'), ok('c')])
+    await client.discover('s')
+    await clock.advance(30_000)
+    expect(ids(await client.discover('s'))?.toSorted()).toEqual(['a', 'b', 'c'])
+    await clock.advance(30_000)
+    expect(ids(await client.discover('s'))).toEqual(['c'])
+  })
+
+  it('is all there is, when nothing was known before', async () => {
+    const { client } = setUp([partial('a')])
+    expect(ids(await client.discover('s'))).toEqual(['a'])
+  })
+})
+
 describe('an empty answer after a full one', () => {
   const EMPTY: ListAnswer = { kind: 'ok', instances: [] }
 
@@ -393,7 +414,8 @@ describe('an empty answer after a full one', () => {
     expect(ids(await client.discover('s'))).toEqual(['a'])
     await clock.advance(29_999)
     expect(ids(await client.discover('s'))).toEqual(['a'])
-    expect(heard).toEqual(['changed +a - ~', 'stale 30000'])
+    // Asked again meanwhile, and told the same: still held, and said so again.
+    expect(heard).toEqual(['changed +a - ~', 'stale 30000', 'stale 59999'])
   })
 
   it('is believed when it is still empty after emptyHoldMs', async () => {
@@ -404,6 +426,15 @@ describe('an empty answer after a full one', () => {
     await clock.advance(30_000)
     expect(await client.discover('s')).toEqual([])
     expect(heard.at(-1)).toBe('changed + -a ~')
+  })
+
+  it('is asked about again soon, so that an instance that comes back is not waited for', async () => {
+    const { client, clock } = setUp([ok('a'), EMPTY, ok('a', 'b')])
+    await client.discover('s')
+    await clock.advance(30_000)
+    expect(ids(await client.discover('s'))).toEqual(['a'])
+    await clock.advance(5_000)
+    expect(ids(await client.discover('s'))).toEqual(['a', 'b'])
   })
 
   it('is believed as "no such service" when that is what the provider keeps saying', async () => {

@@ -293,6 +293,9 @@ describe('RegistryServer', () => {
     expect((await ask(at, 'PUT', '/services/orders/instances/o1/heartbeat')).status).toBe(404)
     await ask(at, 'PUT', '/services/orders/instances/o1', o1)
     expect((await ask(at, 'GET', '/services/orders')).status).toBe(200)
+    const known = await ask(at, 'GET', '/services/orders')
+    expect(known.headers['x-gateless-warming-up']).toBe('1')
+    expect((await ask(port, 'GET', '/services/orders')).headers['x-gateless-warming-up']).toBeUndefined()
     await cold.close()
   })
 

@@ -129,14 +129,17 @@ export function clientOf(
 
 /** Waits for something that is bound to come; the test's own time limit is the only one. */
 export async function eventually(condition: () => boolean): Promise<void> {
-  while (!condition()) {
-    await new Promise((resolve) => {
-      setTimeout(resolve, 2)
-    })
-  }
+  while (!condition()) await pause(2)
 }
 
-/** How long something took, and the error it ended with. */
+/** For what only time brings: an ejection or an open breaker that runs out. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
+}
+
+/** The error something ended with, and about how long that took (it has begun a moment before the clock). */
 export async function timed(
   promise: Promise<unknown>,
 ): Promise<{ error: Error & Record<string, unknown>; ms: number }> {

@@ -112,12 +112,33 @@ describe('DeadlineQueue under fake timers', () => {
     expect(next.expire).toHaveBeenCalledOnce()
   })
 
-  it('an idle timer fires once more into nothing, and is not set again', () => {
+  it('nobody waiting means no timer, since tests count them', () => {
     const queue = new DeadlineQueue(100, systemClock)
     queue.add(target()).cancel()
-    expect(vi.getTimerCount()).toBe(1)
-    vi.advanceTimersByTime(100)
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('a deadline still comes after somebody cleared all timers of an idle queue', () => {
+    const queue = new DeadlineQueue(100, systemClock)
+    queue.add(target()).cancel()
+    vi.clearAllTimers()
+    const late = target()
+    queue.add(late)
+    vi.advanceTimersByTime(100)
+    expect(late.expire).toHaveBeenCalledOnce()
+  })
+})
+
+describe('DeadlineQueue on real timers', () => {
+  it('keeps one timer through an idle spell instead of setting one per call; it fires into nothing and is not set again', async () => {
+    vi.useRealTimers()
+    const clock = new FakeClock()
+    const set = vi.spyOn(clock as { setTimeout: typeof clock.setTimeout }, 'setTimeout')
+    const queue = new DeadlineQueue(100, clock)
+    for (let i = 0; i < 10; i += 1) queue.add(target()).cancel()
+    expect([set.mock.calls.length, clock.pending]).toEqual([1, 1])
+    await clock.advance(100)
+    expect([set.mock.calls.length, clock.pending]).toEqual([1, 0])
   })
 })
 

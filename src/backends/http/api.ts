@@ -13,10 +13,16 @@ import type { InstanceStatus } from '../../core/instance.ts'
  * DELETE /services/{name}/instances/{id}            204 | 404
  * ```
  *
+ * A list may come while the registry is still warming up; it then carries {@link WARMING_UP_HEADER}, because instances
+ * that have not registered again yet are missing in it.
+ *
  * 200 `[]` (known and empty), 404 (never known) and 503 (warming up) say three different things and stay apart on both
  * sides. Failures carry {@link ErrorBody}: 400 for what does not validate, 413 for a body over
  * {@link MAX_REGISTRATION_BYTES}.
  */
+
+/** Marks a list that may not be complete yet. */
+export const WARMING_UP_HEADER = 'x-gateless-warming-up'
 
 /** Body of a registration. Name and id stand in the path; a body that names others is refused with 400. */
 export interface RegistrationBody {

@@ -52,13 +52,15 @@ export function httpRegistry(options: HttpRegistryOptions): DiscoveryProvider {
       }
       const parsed = parseAnswer(answer.bytes, serviceName)
       if (typeof parsed === 'string') throw connection.refuse(request, answer, `answered ${parsed}${typeOf(answer)}`)
-      return parsed
+      return { ...parsed, partial: answer.warmingUp }
     },
   })
 }
 
+type ListedAnswer = Extract<ListAnswer, { kind: 'ok' }>
+
 /** Returns what is wrong when it is no list of instances. */
-function parseAnswer(bytes: Buffer, serviceName: string): ListAnswer | string {
+function parseAnswer(bytes: Buffer, serviceName: string): ListedAnswer | string {
   if (nestsDeeperThan(MAX_ANSWER_DEPTH, bytes)) return `JSON nested deeper than ${MAX_ANSWER_DEPTH} levels`
   let value: unknown
   try {

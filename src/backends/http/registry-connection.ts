@@ -3,7 +3,7 @@ import { CallScope } from '../../core/context.ts'
 import { isText } from '../../core/parse-instance.ts'
 import { race } from '../../core/race.ts'
 import { parseRetryAfter } from '../../core/retry-after.ts'
-import { JSON_TYPE, MAX_ANSWER_BYTES } from './api.ts'
+import { JSON_TYPE, MAX_ANSWER_BYTES, WARMING_UP_HEADER } from './api.ts'
 import type { ConnectionSettings } from './connection-options.ts'
 import { HttpRegistryError } from './errors.ts'
 import { readBounded } from './read-bounded.ts'
@@ -15,6 +15,8 @@ export interface RegistryAnswer {
   readonly bytes: Buffer | undefined
   readonly contentType: string | undefined
   readonly retryAfterMs: number | undefined
+  /** The registry may not know everything yet. */
+  readonly warmingUp: boolean
 }
 
 export interface RegistryRequest {
@@ -96,6 +98,7 @@ export class RegistryConnection {
         bytes: await readBounded(answer.body, this.#maxAnswerBytes),
         contentType: text(answer.headers['content-type']),
         retryAfterMs: parseRetryAfter(answer.headers['retry-after'], clock),
+        warmingUp: answer.headers[WARMING_UP_HEADER] !== undefined,
       }
     } catch (cause) {
       throw new HttpRegistryError(`${this.#describe(request)} failed: ${summary(cause)}`, { cause })

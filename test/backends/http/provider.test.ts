@@ -26,14 +26,24 @@ async function failure(promise: Promise<unknown>): Promise<Error & { status?: nu
 describe('httpRegistry', () => {
   it('asks for one service and reads its instances', async () => {
     const { list, dispatcher } = setUp({ status: 200, body: [GOOD, { host: 'user@evil', port: 1 }] })
-    expect(await list('a/b ü')).toEqual({ kind: 'ok', instances: [], dropped: 2 })
+    expect(await list('a/b ü')).toEqual({ kind: 'ok', instances: [], dropped: 2, partial: false })
     expect(await list()).toMatchObject({ kind: 'ok', instances: [{ id: 'd1', host: '10.0.0.1' }], dropped: 1 })
     expect(dispatcher.lines[0]).toBe('GET http://127.0.0.1:8500/services/a%2Fb%20%C3%BC')
     expect(dispatcher.seen[0]?.headers).toEqual({ accept: 'application/json' })
   })
 
+  it('passes on that a registry which is warming up may not know everybody yet', async () => {
+    const warm = setUp({ status: 200, headers: { 'x-gateless-warming-up': '1' }, body: [GOOD] })
+    expect(await warm.list()).toMatchObject({ kind: 'ok', instances: [{ id: 'd1' }], partial: true })
+  })
+
   it('tells an empty service from one nobody knows, and both from a registry that cannot say', async () => {
-    expect(await setUp({ status: 200, body: [] }).list()).toEqual({ kind: 'ok', instances: [], dropped: 0 })
+    expect(await setUp({ status: 200, body: [] }).list()).toEqual({
+      kind: 'ok',
+      instances: [],
+      dropped: 0,
+      partial: false,
+    })
     expect(await setUp({ status: 404, body: { error: 'x' } }).list()).toEqual({ kind: 'not-found' })
     const error = await failure(
       setUp({ status: 503, headers: { 'retry-after': '7' }, body: { error: 'warming up' } }).list(),

@@ -1,0 +1,10 @@
+/** What all the others agree on: errors and how to tell them, pipelines, and the contracts for policies of your own. */
+export type { CallContext, CallOptions, Operation } from './context.ts'
+export type { Listener, ListenerFault, WithErrors } from './emitter.ts'
+export { ClosedError, GatelessError, type GatelessErrorDetails, isGatelessError, TimeoutError } from './errors.ts'
+export { type InstanceStatus, instanceOrigin, type ServiceInstance } from './instance.ts'
+export type { Classify, Outcome, OutcomeInfo, Permit, Verdict } from './outcome.ts'
+export { type Pipeline, pipeline } from './pipeline.ts'
+export type { Guard, Policy, PolicyInfo, Refusal } from './policy.ts'
+export type { Clock, Timer } from '../time/clock.ts'
+export { type Random, seededRandom } from '../time/random.ts'
