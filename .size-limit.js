@@ -1,7 +1,7 @@
 // Sizes are gzipped, with dependencies, without undici and what Node brings.
 const onNode = (config) => ({ ...config, platform: 'node', logLevel: 'error' })
 
-const limit = (name, path, limit, extra = {}) => ({
+const subpath = (name, path, limit, extra = {}) => ({
   name,
   path: `dist/${path}`,
   limit,
@@ -12,13 +12,13 @@ const limit = (name, path, limit, extra = {}) => ({
 })
 
 export default [
-  limit('gateless: { CircuitBreaker }', 'index.js', '8 kB', { import: '{ CircuitBreaker }' }),
-  limit('gateless/breaker: { CircuitBreaker }', 'breaker/index.js', '8 kB', { import: '{ CircuitBreaker }' }),
-  limit('gateless/breaker', 'breaker/index.js', '8 kB'),
-  limit('gateless/retry', 'retry/index.js', '9 kB'),
-  limit('gateless/limits', 'limits/index.js', '6 kB'),
-  limit('gateless/balancing', 'balancing/index.js', '13 kB'),
-  limit('gateless/discovery', 'discovery/index.js', '18 kB'),
-  limit('gateless/client', 'client/index.js', '36 kB'),
-  limit('gateless', 'index.js', '40 kB'),
+  subpath('gateless: { CircuitBreaker }', 'index.js', '8 kB', { import: '{ CircuitBreaker }' }),
+  subpath('gateless/breaker: { CircuitBreaker }', 'breaker/index.js', '8 kB', { import: '{ CircuitBreaker }' }),
+  subpath('gateless/breaker', 'breaker/index.js', '8 kB'),
+  subpath('gateless/retry', 'retry/index.js', '9 kB'),
+  subpath('gateless/limits', 'limits/index.js', '6 kB'),
+  subpath('gateless/balancing', 'balancing/index.js', '13 kB'),
+  subpath('gateless/discovery', 'discovery/index.js', '18 kB'),
+  subpath('gateless/client', 'client/index.js', '36 kB'),
+  subpath('gateless', 'index.js', '40 kB'),
 ]

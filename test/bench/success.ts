@@ -62,7 +62,7 @@ export function successContenders(): Contender[] {
     each('cockatiel wrap(timeout, retry, breaker)', () => cThree.execute(work)),
     each('opossum', () => opossum.fire()),
     each('opossum, lean', () => opossumLean.fire()),
-    each('mollitia, sliding count breaker', () => circuit.execute() as Promise<unknown>),
+    each('mollitia, sliding count breaker', () => circuit.execute<unknown>()),
     each('p-retry', () => pRetry(work)),
   ]
 }

@@ -468,15 +468,20 @@ describe('an abort settles at once, with the signal’s reason', () => {
   })
 
   it('while backing off, and the timer goes with it', async () => {
-    const controller = new AbortController()
-    const { client } = stubClient(new StubTransport(reset()))
-    const result = failure(client.call('orders', 'GET', '/', undefined, { signal: controller.signal }))
-    await vi.advanceTimersByTimeAsync(50)
-    const timers = vi.getTimerCount()
-    controller.abort(reason)
-    // Those of the shared queues may stay until they fire next, or go too.
-    expect(vi.getTimerCount()).toBeLessThan(timers)
-    expect(await result).toBe(reason)
+    const timersAfter = async (transport: StubTransport): Promise<number> => {
+      const controller = new AbortController()
+      const { client } = stubClient(transport)
+      const result = failure(client.call('orders', 'GET', '/', undefined, { signal: controller.signal }))
+      await vi.advanceTimersByTimeAsync(50)
+      controller.abort(reason)
+      await result
+      const timers = vi.getTimerCount()
+      await vi.advanceTimersByTimeAsync(60_000)
+      return timers
+    }
+    // Whatever shared queues may keep, a call that backed off leaves no more than one that did not.
+    const usual = await timersAfter(new StubTransport(silent))
+    expect(await timersAfter(new StubTransport(reset()))).toBe(usual)
   })
 
   it('in the second attempt', async () => {
@@ -670,6 +675,21 @@ describe('a caller that pauses', () => {
     expect(transport.exchanges[1]?.paused).toBe(false)
     call?.abort(new Error('done'))
   })
+})
+
+it('a caller that pauses does not stop a discarded answer from draining', async () => {
+  const transport = new StubTransport(begin({ status: 503, afterMs: 10 }), answer())
+  const { client } = stubClient(transport)
+  client.dispatcher.dispatch(
+    { service: 'orders', method: 'GET', path: '/' },
+    {
+      onRequestStart: (controller) => controller.pause(),
+    },
+  )
+  await vi.advanceTimersByTimeAsync(5)
+  expect(transport.exchanges[0]?.paused).toBe(true)
+  await vi.advanceTimersByTimeAsync(5)
+  expect(transport.exchanges[0]?.paused).toBe(false)
 })
 
 describe('the caller’s async context', () => {
@@ -1028,6 +1048,24 @@ describe('what refuses a call', () => {
     controller.abort(new Error('left'))
     await probe
     expect((await client.request({ service: 'orders', path: '/' })).statusCode).toBe(200)
+  })
+
+  it('a probe of the breaker that finds no instance gives its slot back', async () => {
+    const answered = await fleet(1).list('orders', { signal: new AbortController().signal })
+    const list = vi.fn(async () => ({ ...answered, ttlMs: 1_000 }))
+    const { client } = stubClient(new StubTransport(answer({ status: 500 }), answer()), {
+      discovery: { provider: { name: 'fickle', list }, emptyHoldMs: 0 },
+      retry: false,
+      breaker: { instance: false, service: { failureThreshold: 1, recoveryTimeoutMs: 2_000, successThreshold: 1 } },
+    })
+    await client.request({ service: 'orders', path: '/' })
+    list.mockImplementation(async () => ({ kind: 'ok', instances: [], ttlMs: 1_000 }))
+    await vi.advanceTimersByTimeAsync(2_000)
+    await client.discovery.refresh('orders')
+    for (let i = 0; i < 3; i += 1) {
+      const error = await failure(client.request({ service: 'orders', path: '/' }))
+      expect(error.code).toBe('ERR_GATELESS_NO_INSTANCE')
+    }
   })
 
   it('no instance: known none, and the reason is the error', async () => {

@@ -381,8 +381,8 @@ describe('a provider that fails', () => {
 })
 
 describe('a partial answer', () => {
-  const partial = (...names: string[]): ListAnswer => ({
-    ...(ok(...names) as ListAnswer & { kind: 'ok' }),
+  const partial = (...given: string[]): ListAnswer => ({
+    ...(ok(...given) as ListAnswer & { kind: 'ok' }),
     partial: true,
   })
 
