@@ -4,7 +4,7 @@ import { childInput, onParent, signOff, tellParent } from './child.ts'
 import { attemptsText, recordDecisions } from './decisions.ts'
 import { demoClient, GatelessLane } from './gateless-lane.ts'
 import { activeHandles, handlesSince } from './handles.ts'
-import { type Lane, shortReason } from './lane.ts'
+import { type AttemptEnd, type Lane, shortReason } from './lane.ts'
 import { arrivalMs, openLoop, plannedCall } from './load.ts'
 import type { CallerInput } from './messages.ts'
 import { PlainLane } from './plain-lane.ts'
@@ -16,6 +16,8 @@ import { RATE } from './scene.ts'
 const WARM_UP_CALLS = 200
 /** Nothing takes longer than a second by right. What is still under way after three is reported as left over. */
 const STRAGGLERS_MS = 3_000
+/** How often whoever watches gets the seconds that are complete. */
+const HAND_OUT_MS = 200
 
 const input = childInput() as CallerInput
 let startAt = Number.NaN
@@ -45,8 +47,8 @@ signOff()
 function plainLane(): { lane: Lane; observe: () => void } {
   // While it warms up nothing is written down: the run has no time yet.
   const book = {
-    attempt: (scheduledMs: number, instance: string, failed: boolean): void => {
-      if (scheduledMs >= 0) recorder.attempt(scheduledMs, instance, failed)
+    attempt: (scheduledMs: number, instance: string, end: AttemptEnd): void => {
+      if (scheduledMs >= 0) recorder.attempt(scheduledMs, instance, end)
     },
   }
   return { lane: new PlainLane(input.origins, book), observe: () => {} }
@@ -68,10 +70,12 @@ async function warmUp(): Promise<void> {
 async function run(): Promise<void> {
   observe()
   const flushing = setInterval(() => recorder.flush(), 1_000)
+  const handingOut = setInterval(() => recorder.handOut(), HAND_OUT_MS)
   await openLoop({ rate: RATE, seconds: input.seconds }, now, (index, scheduledMs) => void make(index, scheduledMs))
   const giveUpAt = now() + STRAGGLERS_MS
   while (recorder.inFlight > 0 && now() < giveUpAt) await sleep(5)
   clearInterval(flushing)
+  clearInterval(handingOut)
   recorder.flush()
 }
 

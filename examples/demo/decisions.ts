@@ -10,24 +10,36 @@ export function recordDecisions(client: ServiceClient, recorder: Recorder, now: 
   client.on('call', ({ attempts, durationMs }) => {
     // The event does not know when its call was scheduled, only when it began: at most some milliseconds later.
     const beganMs = Math.min(now() - durationMs, lastMs)
-    for (const record of attempts) recorder.attempt(beganMs, record.instanceId, isFailed(record))
+    for (const record of attempts) {
+      const { instanceId, durationMs: took } = record
+      recorder.attempt(beganMs, instanceId, { failed: isFailed(record), durationMs: took })
+    }
   })
   client.on('retry', ({ failed }) => recorder.retried(`${failed.instanceId} ${reasonOf(failed)}`))
   client.on('ejected', ({ instance, reason, forMs }) => {
     const why = reason === 'probe-failed' ? 'its probe failed' : 'too many failures in a row'
-    recorder.decide('ejected', `${instance.id} ejected for ${(forMs / 1_000).toFixed(1)} s: ${why}`)
+    recorder.decide('ejected', `${instance.id} ejected for ${(forMs / 1_000).toFixed(1)} s: ${why}`, {
+      what: 'ejected',
+      instance: instance.id,
+      forMs,
+    })
   })
   client.on('restored', ({ instance, reason }) => {
     const why = reason === 'probe-succeeded' ? 'its probe succeeded' : 'too many would be out'
-    recorder.decide('restored', `${instance.id} restored: ${why}`)
+    recorder.decide('restored', `${instance.id} restored: ${why}`, { what: 'restored', instance: instance.id })
   })
   client.on('panic', ({ service, on, eligible, inService }) => {
     const text = on ? `believes no health any more: ${eligible} of ${inService} look well` : 'believes health again'
-    recorder.decide('panic', `${service} ${text}`)
+    recorder.decide('panic', `${service} ${text}`, { what: 'panic', service, on })
   })
-  client.on('breaker', ({ service, from, to, reason }) =>
-    recorder.decide('breaker', `breaker of ${service} ${from} -> ${to}: ${TRANSITION_REASONS[reason] ?? reason}`),
-  )
+  client.on('breaker', ({ service, from, to, reason }) => {
+    const why = TRANSITION_REASONS[reason] ?? reason
+    recorder.decide('breaker', `breaker of ${service} ${from} -> ${to}: ${why}`, {
+      what: 'breaker',
+      service,
+      state: to,
+    })
+  })
   recordDiscovery(client, recorder)
 }
 
@@ -49,7 +61,11 @@ function recordDiscovery({ discovery }: ServiceClient, recorder: Recorder): void
       ...removed.map(({ id }) => `-${id}`),
       ...updated.map(({ id, status }) => `${id} ${status}`),
     ]
-    recorder.decide('changed', `${service}: ${changes.join(', ')} (${instances.length} known)`)
+    recorder.decide('changed', `${service}: ${changes.join(', ')} (${instances.length} known)`, {
+      what: 'listed',
+      present: instances.map(({ id, status }) => ({ instance: id, status })),
+      removed: removed.map(({ id }) => id),
+    })
   })
 }
 

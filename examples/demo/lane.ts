@@ -9,7 +9,12 @@ export interface Lane {
 
 /** What a lane tells the books about single attempts. */
 export interface AttemptBook {
-  attempt(scheduledMs: number, instance: string, failed: boolean): void
+  attempt(scheduledMs: number, instance: string, end: AttemptEnd): void
+}
+
+export interface AttemptEnd {
+  readonly failed: boolean
+  readonly durationMs: number
 }
 
 /** The shortest name of what went wrong. */

@@ -1,4 +1,5 @@
 import type { LaneName } from './scene.ts'
+import type { Action } from './script.ts'
 
 /** What is measured and kept, apart from how it is shown: the table, the JSON and any other view read only this. */
 
@@ -23,7 +24,23 @@ export interface Decision {
   readonly source: Source
   readonly kind: DecisionKind
   readonly text: string
+  /** The same for a program: who only prints the text needs none of it. */
+  readonly change?: Change | undefined
 }
+
+/** What a decision changed, where somebody who draws the scene has to know more than the words. */
+export type Change =
+  | { readonly what: 'fault'; readonly action: Action; readonly target: string }
+  | { readonly what: 'ejected'; readonly instance: string; readonly forMs: number }
+  | { readonly what: 'restored'; readonly instance: string }
+  | { readonly what: 'breaker'; readonly service: string; readonly state: string }
+  | { readonly what: 'panic'; readonly service: string; readonly on: boolean }
+  /** Discovery's list: who is on it now and how well, and who left it. */
+  | {
+      readonly what: 'listed'
+      readonly present: readonly { readonly instance: string; readonly status: string }[]
+      readonly removed: readonly string[]
+    }
 
 /** What became of the calls that were scheduled in one second of the run. */
 export interface SecondOfLane {
@@ -35,13 +52,15 @@ export interface SecondOfLane {
   readonly p50Ms: number
   readonly p99Ms: number
   readonly maxMs: number
-  /** Attempts and failed attempts by instance. */
   readonly instances: Readonly<Record<string, InstanceCounts>>
 }
 
+/** What one instance got in one second, and how it did. */
 export interface InstanceCounts {
-  attempts: number
-  failures: number
+  readonly attempts: number
+  readonly failures: number
+  /** Of its attempts, failed ones included; here a call has no scheduled arrival, only a beginning. */
+  readonly p50Ms: number
 }
 
 /** A call that was no success, told in full. */

@@ -19,6 +19,9 @@ export class PlainLane implements Lane {
 
   async call({ service, method, path, body }: PlannedCall, scheduledMs: number): Promise<void> {
     const { id, origin } = this.#next(service)
+    const began = performance.now()
+    const book = (failed: boolean): void =>
+      this.#book.attempt(scheduledMs, id, { failed, durationMs: performance.now() - began })
     try {
       const answer = await request(`${origin}${path}`, {
         method,
@@ -30,9 +33,9 @@ export class PlainLane implements Lane {
       })
       await answer.body.text()
       if (answer.statusCode < 200 || answer.statusCode > 299) throw new StatusError(answer.statusCode)
-      this.#book.attempt(scheduledMs, id, false)
+      book(false)
     } catch (error) {
-      this.#book.attempt(scheduledMs, id, true)
+      book(true)
       throw new InstanceError(id, error)
     }
   }

@@ -43,6 +43,6 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join('\n')
 }
 
-function milliseconds(value: number): string {
+export function milliseconds(value: number): string {
   return `${value.toFixed(1)} ms`
 }

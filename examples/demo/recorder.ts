@@ -1,4 +1,5 @@
-import type { Decision, DecisionKind, InstanceCounts, LaneReport, LostCall, SecondOfLane } from './measurements.ts'
+import type { Change, Decision, DecisionKind, LaneReport, LostCall, SecondOfLane } from './measurements.ts'
+import type { AttemptEnd } from './lane.ts'
 import { percentile } from './percentile.ts'
 import { type LaneName, SUCCESS_WITHIN_MS } from './scene.ts'
 import { Tally } from './tally.ts'
@@ -12,7 +13,12 @@ interface OpenSecond {
   successes: number
   attempts: number
   readonly latencies: number[]
-  readonly instances: Record<string, InstanceCounts>
+  readonly instances: Map<string, OpenInstance>
+}
+
+interface OpenInstance {
+  failures: number
+  readonly durations: number[]
 }
 
 /** How one call ended. */
@@ -61,11 +67,12 @@ export class Recorder {
     this.#worstStartDelayMs = Math.max(this.#worstStartDelayMs, this.#now() - scheduledMs)
   }
 
-  attempt(scheduledMs: number, instance: string, failed: boolean): void {
+  attempt(scheduledMs: number, instance: string, { failed, durationMs }: AttemptEnd): void {
     const second = this.#second(scheduledMs)
-    const counts = (second.instances[instance] ??= { attempts: 0, failures: 0 })
-    counts.attempts += 1
-    if (failed) counts.failures += 1
+    const open = second.instances.get(instance) ?? { failures: 0, durations: [] }
+    second.instances.set(instance, open)
+    open.durations.push(durationMs)
+    if (failed) open.failures += 1
     second.attempts += 1
     this.#attempts += 1
   }
@@ -93,16 +100,21 @@ export class Recorder {
     }
   }
 
-  decide(kind: DecisionKind, text: string): void {
-    this.#output.decision({ atMs: this.#now(), source: this.#lane, kind, text })
+  decide(kind: DecisionKind, text: string, change?: Change): void {
+    this.#output.decision({ atMs: this.#now(), source: this.#lane, kind, text, ...(change && { change }) })
   }
 
-  /** Once a second: hands out what is complete, and sums up what happened too often for a line each. */
+  /** Once a second: sums up what happened too often for a line each. */
   flush(): void {
     const retries = this.#retries.take()
     if (retries !== undefined) this.decide('retries', `${retries.count} retried: ${retries.text}`)
     const failures = this.#failures.take()
     if (failures !== undefined) this.decide('failures', `${failures.count} calls failed: ${failures.text}`)
+    this.handOut()
+  }
+
+  /** Hands out the seconds that are complete. May be asked more often: a live view is then less behind. */
+  handOut(): void {
     for (const [number, second] of this.#seconds) {
       // In order, and only when the fate of every call in it is known.
       if (second.pending > 0 || this.#now() < (number + 1) * 1_000) break
@@ -128,7 +140,7 @@ export class Recorder {
     const number = Math.floor(scheduledMs / 1_000)
     let second = this.#seconds.get(number)
     if (second === undefined) {
-      second = { pending: 0, successes: 0, attempts: 0, latencies: [], instances: {} }
+      second = { pending: 0, successes: 0, attempts: 0, latencies: [], instances: new Map() }
       this.#seconds.set(number, second)
     }
     return second
@@ -136,7 +148,19 @@ export class Recorder {
 }
 
 function closed(number: number, { latencies, successes, attempts, instances }: OpenSecond): SecondOfLane {
-  return { second: number, calls: latencies.length, successes, attempts, ...quantiles(latencies), instances }
+  const calls = latencies.length
+  const byInstance = [...instances].map(([id, { failures, durations }]) => {
+    const { p50Ms } = quantiles(durations)
+    return [id, { attempts: durations.length, failures, p50Ms }] as const
+  })
+  return {
+    second: number,
+    calls,
+    successes,
+    attempts,
+    ...quantiles(latencies),
+    instances: Object.fromEntries(byInstance),
+  }
 }
 
 function quantiles(latencies: readonly number[]): Pick<SecondOfLane, 'p50Ms' | 'p99Ms' | 'maxMs'> {

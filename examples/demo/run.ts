@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Fleet } from './fleet.ts'
-import type { Decision, LaneReport, RunRecord, SecondOfLane } from './measurements.ts'
+import type { Change, Decision, LaneReport, RunRecord, SecondOfLane } from './measurements.ts'
 import type { FromChild } from './messages.ts'
 import { Processes } from './processes.ts'
 import type { LaneName } from './scene.ts'
@@ -15,6 +15,8 @@ const REPORT_MS = 10_000
 
 /** Told as it happens: what a live view needs, and no more. */
 export interface RunListener {
+  /** Everybody is on the scene; the load begins at `startAt`, in milliseconds since the epoch. */
+  began?(startAt: number): void
   decision?(decision: Decision): void
   second?(lane: LaneName, second: SecondOfLane): void
 }
@@ -60,6 +62,7 @@ export class DemoRun {
     await this.#fleet.start(this.#seconds)
     this.#startAt = epochNow() + COUNTDOWN_MS
     this.#fleet.begin(this.#startAt)
+    this.#listener.began?.(this.#startAt)
     for (const step of scriptFor(this.#seconds)) {
       await this.#sleepUntil(step.atMs)
       await this.#perform(step)
@@ -83,12 +86,13 @@ export class DemoRun {
   }
 
   async #perform(step: Step): Promise<void> {
-    this.#decide(step.text)
+    const { action, target, text } = step
+    this.#decide(text, { what: 'fault', action, target })
     await this.#fleet.apply(step)
   }
 
-  #decide(text: string): void {
-    this.#note({ atMs: this.#now(), source: 'script', kind: 'script', text })
+  #decide(text: string, change?: Change): void {
+    this.#note({ atMs: this.#now(), source: 'script', kind: 'script', text, ...(change && { change }) })
   }
 
   #hear(message: FromChild): void {

@@ -125,7 +125,7 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
       if (scope.aborted) throw scope.reason
       const lease = this.acquire({ key: scope.key, exclude: options?.exclude, probe: options?.probe })
       if (lease === undefined) throw this.refusal()
-      return await this.#run(lease, (context) => operation(lease.instance, context), scope, own)
+      return await this.#run(lease, (context) => operation(lease.instance, context), scope)
     } finally {
       if (own) scope.dispose()
     }
@@ -145,14 +145,9 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
     return Array.from(this.#roster.members(), (member) => reportOn(member, now))
   }
 
-  async #run<T>(
-    lease: Lease,
-    operation: (context: CallContext) => T | PromiseLike<T>,
-    scope: CallScope,
-    own: boolean,
-  ): Promise<T> {
+  async #run<T>(lease: Lease, operation: (context: CallContext) => T | PromiseLike<T>, scope: CallScope): Promise<T> {
     try {
-      const value = await (own && scope.interruptible ? race(scope, operation) : operation(scope))
+      const value = await (scope.interruptible ? race(scope, operation) : operation(scope))
       lease.success()
       return value
     } catch (error) {
@@ -167,7 +162,7 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
     if (this.#needsLatency) startedAt = Number.isNaN(now) ? this.#settings.clock.now() : now
     const lease = new BalancerLease(this, member, pass, startedAt)
     member.inFlight += 1
-    this.#picker.started?.(lease)
+    this.#tellPicker('started', lease)
     if (this.heard('picked')) {
       const { instance, inFlight } = member
       this.emit('picked', { instance, key: request.key, probe: pass > 0, inFlight })
@@ -177,7 +172,7 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
 
   /** @internal */
   verdict(lease: BalancerLease, verdict: Verdict, info: OutcomeInfo | undefined): void {
-    this.#tellPicker(lease, verdict, info)
+    this.#tellVerdict(lease, verdict, info)
     const { member } = lease
     if (lease.pass > 0) this.#probed(lease, verdict)
     else if (verdict !== 'ignore' && this.#counts(lease)) {
@@ -189,7 +184,7 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
 
   /** @internal A body that broke takes the success of its headers back, unless others have confirmed it since. */
   broke(lease: BalancerLease, info: OutcomeInfo | undefined): void {
-    this.#tellPicker(lease, 'failure', info)
+    this.#tellVerdict(lease, 'failure', info)
     if (!this.#counts(lease)) return
     const { member } = lease
     if (member.successes === lease.successesAfter) member.consecutiveFailures += lease.failuresBefore
@@ -199,13 +194,27 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
   /** @internal */
   release(lease: BalancerLease): void {
     lease.member.inFlight -= 1
-    this.#picker.settled?.(lease)
+    this.#tellPicker('settled', lease)
   }
 
-  #tellPicker(lease: BalancerLease, verdict: Verdict, info: OutcomeInfo | undefined): void {
+  /** A strategy may be a user's: what its hooks throw is reported, and changes nothing for the call. */
+  #tellPicker(hook: 'started' | 'settled', lease: BalancerLease): void {
+    if (this.#picker[hook] === undefined) return
+    try {
+      this.#picker[hook](lease)
+    } catch (error) {
+      this.reportFault('strategy', error)
+    }
+  }
+
+  #tellVerdict(lease: BalancerLease, verdict: Verdict, info: OutcomeInfo | undefined): void {
     if (this.#picker.responded === undefined) return
     const latencyMs = this.#needsLatency ? Math.max(0, this.#settings.clock.now() - lease.startedAt) : Number.NaN
-    this.#picker.responded(lease, verdict, latencyMs, info)
+    try {
+      this.#picker.responded(lease, verdict, latencyMs, info)
+    } catch (error) {
+      this.reportFault('strategy', error)
+    }
   }
 
   /** Fenced: a member that was ejected, restored or removed meanwhile is not judged by what began before that. */

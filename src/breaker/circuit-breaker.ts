@@ -99,7 +99,8 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
       throw this.#refusal()
     }
     try {
-      const value = await (own && scope.interruptible ? race(scope, operation) : operation(scope))
+      // Also in somebody else's scope: work that ignores its signal must not keep a probe's slot for the caller who left.
+      const value = await (scope.interruptible ? race(scope, operation) : operation(scope))
       const plain = this.#settings.classify === classifyByAttribution
       this.settle(pass, generation, plain ? 'success' : this.#classify({ ok: true, value }, scope))
       return value

@@ -16,7 +16,7 @@ export interface FailureRateOptions {
  *
  * When to use: for a whole service, where single failures are normal. Gotcha: below `minimumCalls` in a window it says
  * nothing, so a service called once a second needs a longer window. The window slides in ten slices and forgets by
- * time: after an idle spell it is empty. Defaults: the rates of Polly and Hystrix (50 % over 10 s, 20 calls).
+ * time: after an idle spell it is empty. Defaults: Hystrix's (50 % of at least 20 calls within 10 s).
  */
 export function failureRate(options?: FailureRateOptions): TripRule {
   const read = new OptionReader('failureRate', options)

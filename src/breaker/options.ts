@@ -74,7 +74,7 @@ export function readBreakerOptions(options: CircuitBreakerOptions | undefined): 
       probeTimeoutMs: halfOpen.duration('probeTimeoutMs', BREAKER_DEFAULTS.probeTimeoutMs, 1),
     },
     classify: read.function('classify', classifyByAttribution),
-    clock: toClock(options?.clock),
+    clock: toClock(read.raw('clock') as Partial<Clock> | undefined),
   }
   halfOpen.end()
   read.end()

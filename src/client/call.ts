@@ -5,13 +5,14 @@ import { ClosedError, type GatelessError, TimeoutError } from '../core/errors.ts
 import type { Lease } from '../balancing/lease.ts'
 import { isRefusal } from '../core/policy.ts'
 import { parseRetryAfter } from '../core/retry-after.ts'
-import type { Timer } from '../time/clock.ts'
 import type { Deadline, Expirable } from '../time/deadline.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { CallLog, StatusError } from './call-log.ts'
 import type { AttemptOutcome, AttemptRecord, NotRetriedReason } from './errors.ts'
-import { codeOf, isRetryableStatus, localError } from './failure.ts'
-import { isBodysOwn, isRepeatable, isReplayable, overhearBody, requestTo } from './replay.ts'
+import { isTransientStatus } from '../retry/transient.ts'
+import { codeOf, localError } from './failure.ts'
+import { isBodysOwn, isRepeatable, overhearBody, requestTo } from './replay.ts'
+import { type FailedAttempt, RetryPlan } from './retry-plan.ts'
 import type { ServiceRuntime } from './service-runtime.ts'
 
 /**
@@ -52,11 +53,8 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   readonly #log: CallLog
   #attempt: Attempt | undefined
   #attemptCount = 0
-  #tried: Set<string> | undefined
-  #delayMs: number | undefined
+  #plan: RetryPlan | undefined
   #deadline: Deadline | undefined
-  #backoff: Timer | undefined
-  #lastError: unknown
   #committed = false
   #done = false
   #thrown: { readonly error: unknown } | undefined
@@ -146,7 +144,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const attempt = this.#attempt
     // An attempt that earlier ones left too little time for is not judged; nor is one whose reader is the slow side.
     const fair = this.#committed ? !this.paused : this.#attemptCount === 1
-    const timeout = new TimeoutError(this.#timeoutMs, 'total', { cause: this.#lastError })
+    const timeout = new TimeoutError(this.#timeoutMs, 'total', { cause: this.#plan?.lastError })
     attempt?.stop(timeout, 'timeout', fair ? 'failure' : 'ignore')
     this.#fail(this.#log.error(timeout.code, timeout.message, timeout, 'deadline'))
   }
@@ -168,7 +166,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const probe = isRepeatable(this.#request)
     let lease: Lease | undefined
     try {
-      lease = balancer.acquire({ key: this.#extras.key, exclude: this.#tried, probe })
+      lease = balancer.acquire({ key: this.#extras.key, exclude: this.#plan?.tried, probe })
     } catch (error) {
       // A strategy of the user's own threw; we may be in a timer, where nobody would catch it.
       permit?.ignore()
@@ -197,11 +195,13 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     headers: Headers,
     text?: string,
   ): void {
-    if (isRetryableStatus(status)) {
+    if (isTransientStatus(status)) {
       const record = attempt.record('answered', undefined)
       this.recordAttempt(record)
       const retryAfterMs = parseRetryAfter(headers['retry-after'], this.#runtime.clock)
-      if (this.#tryAgain(attempt, record, new StatusError(status), retryAfterMs)) return attempt.discard()
+      if (this.#tryAgain(attempt, record, new StatusError(status), { notSent: false, retryAfterMs })) {
+        return attempt.discard()
+      }
     } else if (this.#log.wants(status)) {
       this.recordAttempt(attempt.record('answered', undefined))
     }
@@ -231,7 +231,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     if (outcome === 'caller') return this.#fail(error as Error, 'aborted')
     if (outcome === 'local') return this.#fail(localError(error), 'not-retryable')
     const record = this.#log.last as AttemptRecord
-    if (this.#tryAgain(attempt, record, error, undefined, outcome === 'not-sent')) return
+    if (this.#tryAgain(attempt, record, error, { notSent: outcome === 'not-sent' })) return
     const timeout = error instanceof TimeoutError
     const message = timeout ? error.message : `no answer: ${codeOf(error)} from ${record.instanceId}`
     this.#fail(this.#log.error(timeout ? error.code : 'ERR_GATELESS_UNAVAILABLE', message, error))
@@ -242,49 +242,23 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     attempt: Attempt,
     record: AttemptRecord,
     error: unknown,
-    retryAfterMs: number | undefined,
-    notSent = false,
+    facts: Pick<FailedAttempt, 'notSent' | 'retryAfterMs'>,
   ): boolean {
-    this.#lastError = error
-    const obstacle = this.#obstacle(notSent)
-    if (obstacle !== undefined) {
-      this.#log.notRetried = obstacle
+    if (this.#committed) {
+      this.#log.notRetried = 'already-answered'
       return false
     }
-    const decision = this.#runtime.retry?.decide({
-      attempt: this.#attemptCount,
-      error,
-      retryable: true,
-      retryAfterMs,
-      previousDelayMs: this.#delayMs,
-      deadline: this.startedAt + this.#timeoutMs,
-    })
-    if (decision === undefined || !decision.retry) {
-      this.#log.notRetried = decision?.reason ?? 'exhausted'
+    this.#plan ??= new RetryPlan(this.#runtime, this.#request, this.startedAt + this.#timeoutMs)
+    const answer = this.#plan.weigh({ number: attempt.number, instanceId: record.instanceId, error, ...facts })
+    if (typeof answer === 'string') {
+      this.#log.notRetried = answer
       return false
     }
-    const { clock, reporter, name } = this.#runtime
-    this.#delayMs = decision.delayMs
-    this.#tried ??= new Set()
-    this.#tried.add(attempt.lease.instance.id)
     this.#attempt = undefined
-    if (reporter.heard('retry')) reporter.emit('retry', { service: name, failed: record, delayMs: decision.delayMs })
-    this.#backoff = clock.setTimeout(() => {
-      this.#backoff = undefined
-      this.runInAsyncScope(this.#next, this)
-    }, decision.delayMs)
+    const { reporter, name } = this.#runtime
+    if (reporter.heard('retry')) reporter.emit('retry', { service: name, failed: record, delayMs: answer })
+    this.#plan.wait(answer, () => this.runInAsyncScope(this.#next, this))
     return true
-  }
-
-  /** What stands against another attempt before the retry policy is even asked. */
-  #obstacle(notSent: boolean): NotRetriedReason | undefined {
-    if (this.#committed) return 'already-answered'
-    if (!notSent) {
-      if (!isRepeatable(this.#request)) return 'not-idempotent'
-      if (!isReplayable(this.#request.body)) return 'body-not-replayable'
-    }
-    const { breaker } = this.#runtime
-    return breaker !== undefined && breaker.state === 'open' ? 'circuit-open' : undefined
   }
 
   // ---- what the current attempt passes on -----------------------------------------------------------------------
@@ -363,12 +337,11 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   /** Something of this process said no. After a real failure that one is the error, and the no its explanation. */
   #refuse(error: GatelessError, reason?: NotRetriedReason): void {
     if (this.#done) return
-    if (this.#lastError === undefined) {
-      return this.#fail(this.#log.error(error.code, error.message, error, reason))
-    }
-    const code = this.#lastError instanceof TimeoutError ? this.#lastError.code : 'ERR_GATELESS_UNAVAILABLE'
-    const message = `no answer: ${codeOf(this.#lastError)}, and no further attempt: ${error.message}`
-    this.#fail(this.#log.error(code, message, this.#lastError, reason))
+    if (this.#plan === undefined) return this.#fail(this.#log.error(error.code, error.message, error, reason))
+    const { lastError } = this.#plan
+    const code = lastError instanceof TimeoutError ? lastError.code : 'ERR_GATELESS_UNAVAILABLE'
+    const message = `no answer: ${codeOf(lastError)}, and no further attempt: ${error.message}`
+    this.#fail(this.#log.error(code, message, lastError, reason))
   }
 
   #fail(error: Error, notRetried?: NotRetriedReason): void {
@@ -384,7 +357,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   #end(): void {
     this.#done = true
     this.#clearDeadline()
-    if (this.#backoff !== undefined) this.#runtime.clock.clearTimeout(this.#backoff)
+    this.#plan?.cancel()
     this.#runtime.calls.delete(this)
   }
 

@@ -8,9 +8,10 @@ import { type Clock, toClock } from '../time/clock.ts'
 import { deadlinesOf } from '../time/deadlines.ts'
 import { systemRandom } from '../time/random.ts'
 import { InvalidRequestError } from './errors.ts'
+import { type Closable, InFlight } from './in-flight.ts'
 import { instancePools } from './instance-pools.ts'
 import type { ServiceClientOptions } from './options.ts'
-import { type Closable, type Reporter, ServiceRuntime, type SharedParts } from './service-runtime.ts'
+import { type Reporter, ServiceRuntime, type SharedParts } from './service-runtime.ts'
 import { type CallSettings, defaultCallSettings, readCallPolicy } from './settings.ts'
 
 /** What `ServiceClient` and its dispatchers share: configuration, the live state of each service, and the way out. */
@@ -30,7 +31,7 @@ export class ClientCore {
   readonly #suffix: string | undefined
   readonly #runtimes = new LRUCache<string, ServiceRuntime>({ max: MAX_SERVICES })
   readonly #origins = new LRUCache<string, { readonly service: string | undefined }>({ max: MAX_SERVICES })
-  readonly #calls = new Set<Closable>()
+  readonly #calls = new InFlight()
   #closing: Promise<void> | undefined
 
   constructor(options: ServiceClientOptions, reporter: Reporter) {
@@ -68,9 +69,8 @@ export class ClientCore {
       calls: this.#calls,
     }
     // Made now and not at the first call: wrong options are the constructor's to report.
-    for (const settings of [this.#defaults, ...this.#configured.values()]) {
-      void new ServiceRuntime('checked', settings, this.#shared)
-    }
+    this.#check('ServiceClient', this.#defaults)
+    for (const [name, settings] of this.#configured) this.#check(`ServiceClient: services['${name}']`, settings)
   }
 
   /** The live state of a service, made when it is first called. @throws {ClosedError} */
@@ -85,6 +85,16 @@ export class ClientCore {
       this.#runtimes.set(name, runtime)
     }
     return runtime
+  }
+
+  /** Lets every policy read its options; the complaint names the place where they were given. */
+  #check(owner: string, settings: CallSettings): void {
+    try {
+      void new ServiceRuntime('checked', settings, this.#shared)
+    } catch (error) {
+      if (error instanceof Error) error.message = `${owner}: ${error.message}`
+      throw error
+    }
   }
 
   /** Which service an origin means; undefined for a host that is none of ours. */
@@ -122,16 +132,22 @@ export class ClientCore {
   }
 
   async #close(drainMs: number): Promise<void> {
-    const giveUpAt = this.#clock.now() + drainMs
-    while (this.#calls.size > 0 && this.#clock.now() < giveUpAt) {
-      await new Promise<void>((resolve) => {
-        this.#clock.setTimeout(resolve, Math.min(10, drainMs))
-      })
-    }
+    if (drainMs > 0) await this.#drained(drainMs)
     for (const call of this.#calls) this.#end(call)
     this.#runtimes.clear()
     if (this.#ownsPools) await this.#pools.destroy()
     if (this.#ownsDiscovery) await this.discovery.close()
+  }
+
+  /** Resolves when no call is in flight any more, or after `drainMs`. */
+  #drained(drainMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimeout(resolve, drainMs)
+      this.#calls.whenEmpty(() => {
+        this.#clock.clearTimeout(timer)
+        resolve()
+      })
+    })
   }
 
   /** Also when the handler throws that is told so: the others have to be ended too. */

@@ -2,12 +2,9 @@ import type { Verdict } from '../core/outcome.ts'
 import { type AttemptOutcome, InvalidRequestError } from './errors.ts'
 
 /**
- * The one place that says what a failed attempt means: whether anybody is to blame, and whether another try may help.
- * Judged by what happened first (was it sent? did an answer begin?), and by error code only where that leaves doubt.
+ * The one place that says what a failed attempt means: how far it came, and whether anybody is to blame. Judged by what
+ * happened first (was it sent? did an answer begin?), and by error code only where that leaves doubt.
  */
-
-// Worth another try: the server says that it did not do the work, or could not this time.
-const RETRYABLE_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
 
 // The caller's or the configuration's fault: every instance would answer the same.
 const LOCAL_CODES: ReadonlySet<string> = new Set([
@@ -19,10 +16,6 @@ const LOCAL_CODES: ReadonlySet<string> = new Set([
   'UND_ERR_DESTROYED',
   'UND_ERR_CLOSED',
 ])
-
-export function isRetryableStatus(status: number): boolean {
-  return RETRYABLE_STATUS.has(status)
-}
 
 /** A caller's own mistake (4xx) says nothing bad about the server; asking to slow down, or giving up, does. */
 export function verdictOfStatus(status: number): Verdict {

@@ -27,7 +27,10 @@ export interface CallPolicy {
   readonly timeoutMs?: number
   /** One attempt, up to the final response headers, in milliseconds. @default 5_000 */
   readonly attemptTimeoutMs?: number
-  /** `false`: one attempt only. @default 3 attempts, 25 ms base, 250 ms cap, full jitter, 20 % budget */
+  /**
+   * `false`: one attempt only. Unless a budget is given, all clients of the process share one per service.
+   * @default 3 attempts, 25 ms base, 250 ms cap, full jitter, 20 % budget
+   */
   readonly retry?: Omit<RetryOptions, 'clock' | 'random'> | false
   readonly balancing?: Pick<LoadBalancerOptions, 'strategy' | 'panicThreshold'>
   readonly breaker?: {

@@ -3,11 +3,13 @@ import { LoadBalancer } from '../balancing/load-balancer.ts'
 import { CircuitBreaker } from '../breaker/circuit-breaker.ts'
 import type { ServiceInstance } from '../core/instance.ts'
 import type { DiscoveryClient } from '../discovery/discovery-client.ts'
+import { RetryBudget } from '../retry/budget.ts'
 import { RetryPolicy } from '../retry/retry-policy.ts'
-import type { Clock } from '../time/clock.ts'
+import { type Clock, systemClock, timersAreFake } from '../time/clock.ts'
 import type { Deadlines } from '../time/deadlines.ts'
 import type { Random } from '../time/random.ts'
 import type { ClientEvents } from './events.ts'
+import type { InFlight } from './in-flight.ts'
 import type { CallSettings } from './settings.ts'
 
 /** Where events go. `heard` first: a payload that nobody wants is not built. */
@@ -18,11 +20,6 @@ export interface Reporter {
   fault(where: string, error: unknown): void
 }
 
-/** A call in flight, as far as closing goes. */
-export interface Closable {
-  close(): void
-}
-
 /** What all services of one client share. */
 export interface SharedParts {
   readonly discovery: DiscoveryClient
@@ -31,8 +28,7 @@ export interface SharedParts {
   readonly random: Random
   readonly deadlines: Deadlines
   readonly reporter: Reporter
-  /** Calls in flight, so that `close` can end them. */
-  readonly calls: Set<Closable>
+  readonly calls: InFlight
 }
 
 /** Everything alive that belongs to one service: its balancer, its breaker, its retry budget. */
@@ -46,7 +42,7 @@ export class ServiceRuntime {
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly reporter: Reporter
-  readonly calls: Set<Closable>
+  readonly calls: InFlight
   readonly #discovery: DiscoveryClient
   #instances: readonly ServiceInstance[] | undefined
 
@@ -62,8 +58,11 @@ export class ServiceRuntime {
     this.#discovery = shared.discovery
     this.balancer = balancerOf(settings, clock, random)
     const { serviceBreaker, retry } = settings
+    // One budget per service and process: with one each, ten clients would retry ten times as much. Time of one's own (a
+    // simulation, a test) makes a world of one's own.
+    const budget = clock === systemClock && !timersAreFake() ? RetryBudget.shared(name) : { clock }
     this.breaker = serviceBreaker === false ? undefined : new CircuitBreaker({ ...serviceBreaker, name, clock })
-    this.retry = retry === false ? undefined : new RetryPolicy({ ...retry, name, clock, random })
+    this.retry = retry === false ? undefined : new RetryPolicy({ budget, ...retry, name, clock, random })
     this.#forwardEvents()
   }
 

@@ -94,7 +94,7 @@ export function readCallPolicy(owner: string, read: OptionReader, base: CallSett
 function mergeRetry(owner: string, given: unknown, base: RetryOptions | false): RetryOptions | false {
   if (given === undefined) return base
   if (given === false) return false
-  return { ...(base === false ? defaultCallSettings().retry : base), ...(asOptions(owner, given) as RetryOptions) }
+  return { ...(base === false ? defaultCallSettings().retry : base), ...givenOptions(owner, given) }
 }
 
 function mergeServiceBreaker(
@@ -104,15 +104,17 @@ function mergeServiceBreaker(
 ): CircuitBreakerOptions | false {
   if (given === undefined) return base
   if (given === false) return false
-  const own = asOptions(owner, given)
-  const merged = {
-    ...(base === false ? defaultCallSettings().serviceBreaker : base),
-    ...(own as CircuitBreakerOptions),
-  }
-  // Asking for a number of consecutive failures is asking for that rule instead of the inherited one.
-  if (!Object.hasOwn(own, 'failureThreshold') || Object.hasOwn(own, 'trip')) return merged
-  const { trip: _inherited, ...consecutive } = merged
-  return consecutive
+  const own = givenOptions(owner, given)
+  const inherited: Record<string, unknown> = { ...(base === false ? defaultCallSettings().serviceBreaker : base) }
+  // One way of saying when to open replaces the other: together they are refused.
+  if ('failureThreshold' in own) delete inherited['trip']
+  if ('trip' in own) delete inherited['failureThreshold']
+  return { ...inherited, ...own }
+}
+
+/** The options somebody really gave: an explicit `undefined` is no wish to lose what is inherited. */
+function givenOptions(owner: string, given: unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(asOptions(owner, given)).filter(([, value]) => value !== undefined))
 }
 
 function readInstanceBreaker(

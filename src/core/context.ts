@@ -19,7 +19,7 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined
   /** Ties calls together for hashing strategies and keyed policies. */
   readonly key?: string | undefined
-  /** Higher survives longer when load is shed. @default 0 */
+  /** Higher survives longer when load is shed. Carried along for policies of your own; none here reads it yet. @default 0 */
   readonly priority?: number | undefined
   /** Says that doing the work twice does no harm. */
   readonly idempotent?: boolean | undefined
@@ -50,6 +50,8 @@ export class CallScope implements CallContext {
   attempt = 1
   readonly #parent: CallScope | undefined
   readonly #source: AbortSignal | undefined
+  /** Whether somebody was given the means to end this scope alone. */
+  readonly #limited: boolean = false
   #timer: Deadline | undefined
   #aborted = false
   #reason: unknown
@@ -81,6 +83,7 @@ export class CallScope implements CallContext {
       this.idempotent = parent.idempotent
       const earlier = Math.min(deadline, parent.deadline ?? Number.POSITIVE_INFINITY)
       this.deadline = earlier === Number.POSITIVE_INFINITY ? undefined : earlier
+      this.#limited = deadline !== Number.POSITIVE_INFINITY
       this.attempt = parent.attempt
     } else if (options === undefined) {
       this.priority = 0
@@ -118,7 +121,9 @@ export class CallScope implements CallContext {
 
   /** Whether anybody could end this call early, so that its result has to be raced against that. */
   get interruptible(): boolean {
-    return this.#source !== undefined || this.#timer !== undefined || (this.#parent?.interruptible ?? false)
+    return (
+      this.#source !== undefined || this.#timer !== undefined || this.#limited || this.#parent?.interruptible === true
+    )
   }
 
   get aborted(): boolean {

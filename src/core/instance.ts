@@ -27,7 +27,7 @@ export interface ServiceInstance {
   readonly version: string | undefined
   /** Whether to speak TLS. */
   readonly secure: boolean
-  /** 0 is preferred; higher numbers are spares. */
+  /** 0 is preferred; higher numbers are spares. Carried along; no strategy here reads it yet. */
   readonly priority: number
 }
 

@@ -21,7 +21,7 @@ const DAY_MS = 86_400_000
 export class OptionReader {
   readonly #owner: string
   readonly #given: Readonly<Record<string, unknown>>
-  readonly #known = new Set<string>(['clock', 'random'])
+  readonly #known = new Set<string>()
 
   constructor(owner: string, options: unknown = {}) {
     this.#owner = owner

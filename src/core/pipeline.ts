@@ -31,7 +31,7 @@ export function pipeline<P extends readonly Policy<unknown>[]>(...policies: P): 
   }
   checkOrder(policies.map((policy) => policy.info))
   const run = policies.length === 0 ? undefined : compose(fuse(policies))
-  const info: PolicyInfo = { kind: 'pipeline', name: policies.map((policy) => policy.info.name).join(' > ') }
+  const info = summary(policies.map((policy) => policy.info))
 
   async function execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T | R> {
     const scope = CallScope.enter(options, CLOCK)
@@ -102,7 +102,8 @@ function guardStage(guards: readonly Guard[]): Stage {
     }
     let outcome: Outcome
     try {
-      outcome = { ok: true, value: await operation(scope) }
+      // Raced here and not only around all: permits are held, and have to come back when the scope is ended.
+      outcome = { ok: true, value: await (scope.interruptible ? race(scope, operation) : operation(scope)) }
     } catch (error) {
       outcome = { ok: false, error }
     }
@@ -112,11 +113,24 @@ function guardStage(guards: readonly Guard[]): Stage {
   }
 }
 
+/** What a pipeline around this one has to know: how often it may run the work, and what limits all of it together. */
+function summary(infos: readonly PolicyInfo[]): PolicyInfo {
+  const attempts = infos.reduce((product, { maxAttempts = 1 }) => product * maxAttempts, 1)
+  const firstRetry = infos.findIndex(({ maxAttempts = 1 }) => maxAttempts > 1)
+  const around = firstRetry < 0 ? infos : infos.slice(0, firstRetry)
+  return {
+    kind: 'pipeline',
+    name: infos.map(({ name }) => name).join(' > '),
+    timeoutMs: around.find(({ timeoutMs }) => timeoutMs !== undefined)?.timeoutMs,
+    maxAttempts: attempts > 1 ? attempts : undefined,
+  }
+}
+
 function checkOrder(infos: readonly PolicyInfo[]): void {
   for (const [outerIndex, outer] of infos.entries()) {
     for (const inner of infos.slice(outerIndex + 1)) {
-      if (outer.kind === 'retry' && inner.kind === 'retry') {
-        const times = (outer.maxAttempts ?? 1) * (inner.maxAttempts ?? 1)
+      const times = (outer.maxAttempts ?? 1) * (inner.maxAttempts ?? 1)
+      if (times > Math.max(outer.maxAttempts ?? 1, inner.maxAttempts ?? 1)) {
         throw new TypeError(
           `pipeline: ${outer.name} retries around ${inner.name}: up to ${times} attempts for one call`,
         )

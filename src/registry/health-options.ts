@@ -47,7 +47,7 @@ export function readHealthOptions(options: HealthCheckerOptions): HealthSettings
     unhealthyThreshold: read.number('unhealthyThreshold', { default: 2, min: 1, integer: true }),
     concurrency: read.number('concurrency', { default: 32, min: 1, integer: true }),
     probe: read.function<HealthProbe | undefined>('probe', undefined),
-    clock: toClock(options.clock),
+    clock: toClock(read.raw('clock') as Partial<Clock> | undefined),
     random: read.function('random', systemRandom),
   }
   read.end()

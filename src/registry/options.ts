@@ -61,7 +61,7 @@ export function readRegistryOptions(options: ServiceRegistryOptions | undefined)
     maxServices: read.number('maxServices', { default: 1_000, min: 1, integer: true }),
     maxInstances: read.number('maxInstances', { default: 10_000, min: 1, integer: true }),
     store: read.implementing<RegistryStore | undefined>('store', STORE_METHODS, undefined) ?? new MemoryStore(),
-    clock: toClock(options?.clock),
+    clock: toClock(read.raw('clock') as Partial<Clock> | undefined),
   }
   read.end()
   return settings

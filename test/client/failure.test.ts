@@ -1,20 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import {
-  codeOf,
-  isRetryableStatus,
-  outcomeOfError,
-  verdictOfOutcome,
-  verdictOfStatus,
-} from '../../src/client/failure.ts'
-import { isTransientStatus } from '../../src/retry/transient.ts'
+import { codeOf, outcomeOfError, verdictOfOutcome, verdictOfStatus } from '../../src/client/failure.ts'
 
 describe('failure', () => {
-  it('agrees with the retry policy about statuses', () => {
-    for (let status = 100; status < 1_000; status += 1) {
-      expect(isRetryableStatus(status), String(status)).toBe(isTransientStatus(status))
-    }
-  })
-
   it('takes nothing below 500 for the server’s fault but 408 and 429', () => {
     for (let status = 200; status < 500; status += 1) {
       expect(verdictOfStatus(status)).toBe(status === 408 || status === 429 ? 'failure' : 'success')

@@ -102,6 +102,28 @@ describe('a service’s own policy', () => {
     expect(read({ breaker: { service: { trip } } }).serviceBreaker).toMatchObject({ trip })
   })
 
+  it('that names a rule gets that rule, also over a client that asks for consecutive failures', () => {
+    const trip = failureRate()
+    const base = read({ breaker: { service: { failureThreshold: 3 } } })
+    expect(read({ breaker: { service: { trip } } }, base).serviceBreaker).not.toHaveProperty('failureThreshold')
+    const service = { failureThreshold: 3 }
+    expect(() => make({ breaker: { service }, services: { orders: { breaker: { service: { trip } } } } })).not.toThrow()
+  })
+
+  it('keeps what is inherited where it says undefined', () => {
+    const base = read({ retry: { maxAttempts: 7 } })
+    expect(read({ retry: { maxAttempts: undefined, maxRetryAfterMs: 1 } }, base).retry).toMatchObject({
+      maxAttempts: 7,
+      maxRetryAfterMs: 1,
+    })
+  })
+
+  it('is named in the complaint of whatever reads it', () => {
+    expect(() => make({ services: { orders: { retry: { maxAttempts: 0 } } } })).toThrow(
+      "ServiceClient: services['orders']: RetryPolicy: maxAttempts must be an integer from 1 up to 1000, got 0",
+    )
+  })
+
   it('stretches the longest recovery with the first one', () => {
     expect(read({ breaker: { instance: { recoveryTimeoutMs: 400_000 } } }).instanceBreaker).toMatchObject({
       recoveryTimeoutMs: 400_000,

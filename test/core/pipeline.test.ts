@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events'
+import { CircuitBreaker, RetryPolicy, timeout } from 'gateless'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { CallContext, CallOptions, Operation } from '../../src/core/context.ts'
 import { CallScope } from '../../src/core/context.ts'
@@ -164,7 +165,8 @@ describe('abort and deadline', () => {
     })
     controller.abort('left')
     await expect(answer).rejects.toBe('left')
-    expect(log).toEqual(['a admits', 'b in', 'b out', 'a failure'])
+    // The permit comes back at once, and not when everything further in has unwound.
+    expect(log).toEqual(['a admits', 'b in', 'a failure', 'b out'])
   })
 
   it('the whole call’s time ends it', async () => {
@@ -208,5 +210,44 @@ describe('what it refuses to compose', () => {
     const message = 'pipeline: inner (100 ms) stands inside outer (100 ms) and can never fire first'
     expect(() => pipeline(limit('outer', 100), limit('inner', 100))).toThrow(new TypeError(message))
     expect(() => pipeline(limit('outer', 101), limit('inner', 100))).not.toThrow()
+  })
+})
+
+describe('a pipeline inside a pipeline', () => {
+  it('is seen into: retries around it multiply, and its time limit counts', () => {
+    const again = (): RetryPolicy => new RetryPolicy({ name: 'again' })
+    expect(() => pipeline(again(), pipeline(timeout({ timeoutMs: 10 }), again()))).toThrow('up to 9 attempts')
+    expect(() => pipeline(timeout({ timeoutMs: 10, name: 'total' }), pipeline(timeout({ timeoutMs: 10 })))).toThrow(
+      'can never fire first',
+    )
+  })
+
+  it('has the limit that stands around its retries, and none if there is none', () => {
+    const [total, attempt] = [timeout({ timeoutMs: 100 }), timeout({ timeoutMs: 10 })]
+    expect(pipeline(total, new RetryPolicy(), attempt).info).toMatchObject({ timeoutMs: 100, maxAttempts: 3 })
+    expect(pipeline(new RetryPolicy(), attempt).info).toMatchObject({ timeoutMs: undefined, maxAttempts: 3 })
+    expect(pipeline(attempt).info).toMatchObject({ timeoutMs: 10, maxAttempts: undefined })
+  })
+})
+
+describe('a time limit around a breaker', () => {
+  it('gives the slot of a half-open probe back although the work never ends', async () => {
+    vi.useFakeTimers()
+    try {
+      const breaker = new CircuitBreaker({ failureThreshold: 1, recoveryTimeoutMs: 100 })
+      const limited = pipeline(timeout({ timeoutMs: 10 }), breaker)
+      const hang = (): Promise<never> => new Promise(() => {})
+      const first = limited.execute(hang).catch(() => {})
+      await vi.advanceTimersByTimeAsync(10)
+      await first
+      expect(breaker.state).toBe('open')
+      await vi.advanceTimersByTimeAsync(100)
+      const probe = limited.execute(hang).catch(() => {})
+      await vi.advanceTimersByTimeAsync(10)
+      await probe
+      expect(breaker.state).toBe('open')
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })

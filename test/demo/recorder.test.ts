@@ -15,7 +15,7 @@ function setUp() {
   const call = (scheduledMs: number, endedMs: number, why?: string): void => {
     clock.now = scheduledMs
     recorder.started(scheduledMs)
-    recorder.attempt(scheduledMs, 'device-1', why !== undefined)
+    recorder.attempt(scheduledMs, 'device-1', { failed: why !== undefined, durationMs: endedMs - scheduledMs })
     clock.now = endedMs
     recorder.ended({ scheduledMs, call: 'GET /x', why, attempts: 'told' })
   }
@@ -51,7 +51,7 @@ describe('the recorder', () => {
         p50Ms: 10,
         p99Ms: 510,
         maxMs: 510,
-        instances: { 'device-1': { attempts: 1, failures: 0 } },
+        instances: { 'device-1': { attempts: 1, failures: 0, p50Ms: 10 } },
       },
     ])
   })
