@@ -26,7 +26,7 @@ export interface AttemptOwner {
   now(): number
   /** Runs what undici calls back in the caller's async context; undici runs it in that of whoever opened the socket. */
   runInAsyncScope<A extends unknown[]>(work: (...args: A) => void, self: Attempt, ...args: A): void
-  addDeadline(durationMs: number, target: Expirable): Deadline
+  addDeadline(durationMs: number, target: Expirable, now?: number): Deadline
   recordAttempt(record: AttemptRecord): void
   /** Whether an error that undici reports is the caller's own: thrown by its handler, or by the body it sends. */
   causedByCaller(error: unknown): boolean
@@ -87,7 +87,7 @@ export class Attempt implements PooledHandler, Expirable {
   }
 
   begin(timeoutMs: number): void {
-    this.#deadline = this.#call.addDeadline(timeoutMs, this)
+    this.#deadline = this.#call.addDeadline(timeoutMs, this, this.#startedAt)
   }
 
   pause(): void {

@@ -11,6 +11,7 @@ import { CallLog, StatusError } from './call-log.ts'
 import type { AttemptOutcome, AttemptRecord, NotRetriedReason } from './errors.ts'
 import { isTransientStatus } from '../retry/transient.ts'
 import { codeOf, localError } from './failure.ts'
+import type { InFlightCall } from './in-flight.ts'
 import { isBodysOwn, isRepeatable, overhearBody, requestTo } from './replay.ts'
 import { type FailedAttempt, RetryPlan } from './retry-plan.ts'
 import type { ServiceRuntime } from './service-runtime.ts'
@@ -38,12 +39,17 @@ export interface CallExtras {
   readonly deadlineCovers: 'headers' | 'body'
 }
 
-export class Call extends AsyncResource implements Dispatcher.DispatchController, AttemptOwner, Expirable {
+export class Call
+  extends AsyncResource
+  implements Dispatcher.DispatchController, AttemptOwner, InFlightCall, Expirable
+{
   rawHeaders: RawHeaders = null
   rawTrailers: RawHeaders = null
   paused = false
   aborted = false
   reason: Error | null = null
+  before: InFlightCall | undefined = undefined
+  after: InFlightCall | undefined = undefined
   readonly startedAt: number
   readonly #runtime: ServiceRuntime
   readonly #request: Dispatcher.DispatchOptions
@@ -87,7 +93,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
       this.#fail(error as Error)
     }
     if (this.#done) return
-    this.#deadline = this.addDeadline(this.#timeoutMs, this)
+    this.#deadline = this.addDeadline(this.#timeoutMs, this, this.startedAt)
     if (this.#runtime.ready()) this.#first()
     else {
       this.#runtime.load().then(
@@ -305,8 +311,8 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     return this.#runtime.clock.now()
   }
 
-  addDeadline(durationMs: number, target: Expirable): Deadline {
-    return this.#runtime.deadlines.add(durationMs, target)
+  addDeadline(durationMs: number, target: Expirable, now?: number): Deadline {
+    return this.#runtime.deadlines.add(durationMs, target, now)
   }
 
   /** Every attempt that left a record. */
@@ -355,6 +361,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   }
 
   #end(): void {
+    if (this.#done) return
     this.#done = true
     this.#clearDeadline()
     this.#plan?.cancel()

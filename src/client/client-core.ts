@@ -8,7 +8,7 @@ import { type Clock, toClock } from '../time/clock.ts'
 import { deadlinesOf } from '../time/deadlines.ts'
 import { systemRandom } from '../time/random.ts'
 import { InvalidRequestError } from './errors.ts'
-import { type Closable, InFlight } from './in-flight.ts'
+import { InFlight, type InFlightCall } from './in-flight.ts'
 import { instancePools } from './instance-pools.ts'
 import type { ServiceClientOptions } from './options.ts'
 import { type Reporter, ServiceRuntime, type SharedParts } from './service-runtime.ts'
@@ -133,7 +133,7 @@ export class ClientCore {
 
   async #close(drainMs: number): Promise<void> {
     if (drainMs > 0) await this.#drained(drainMs)
-    for (const call of this.#calls) this.#end(call)
+    for (const call of this.#calls.all()) this.#end(call)
     this.#runtimes.clear()
     if (this.#ownsPools) await this.#pools.destroy()
     if (this.#ownsDiscovery) await this.discovery.close()
@@ -151,7 +151,7 @@ export class ClientCore {
   }
 
   /** Also when the handler throws that is told so: the others have to be ended too. */
-  #end(call: Closable): void {
+  #end(call: InFlightCall): void {
     try {
       call.close()
     } catch (error) {

@@ -13,6 +13,11 @@ const Bare = /* @__PURE__ */ (() => {
 
 const NONE: ReadonlySet<string> = /* @__PURE__ */ new Set()
 
+/** One property, if the object itself has it. */
+export function ownProperty<T extends object, K extends keyof T>(source: T, name: K): T[K] | undefined {
+  return Object.hasOwn(source, name) ? source[name] : undefined
+}
+
 /** The own properties of an object but those named, and nothing else. */
 export function ownProperties<T extends object>(source: T, without: ReadonlySet<string> = NONE): T {
   const copy = new Bare() as T

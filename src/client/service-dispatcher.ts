@@ -1,7 +1,7 @@
 import { Dispatcher, Dispatcher1Wrapper } from 'undici'
 import { Call, type CallExtras } from './call.ts'
 import type { ClientCore } from './client-core.ts'
-import { ownProperties } from './own-properties.ts'
+import { ownProperties, ownProperty } from './own-properties.ts'
 import { checkedPath, checkHeaders, checkMethod, checkTimeout } from './request-check.ts'
 
 /** What a request may carry besides undici's own options. */
@@ -44,11 +44,10 @@ export class ServiceDispatcher extends Dispatcher {
     }
     let call: Call
     try {
-      const own = ownProperties(options)
-      const service = own.service ?? this.#core.serviceOf(own.origin, this.#everyHost)
+      const named = ownProperty(options, 'service')
+      const service = named ?? this.#core.serviceOf(ownProperty(options, 'origin'), this.#everyHost)
       if (service === undefined) return this.#core.passThrough(options, handler)
-      const { request, extras } = prepare(own)
-      call = new Call(this.#core.runtime(service), request, handler, extras)
+      call = new Call(this.#core.runtime(service), checkedRequest(options), handler, extrasOf(options))
     } catch (error) {
       handler.onResponseError?.(IDLE, error as Error)
       return true
@@ -92,18 +91,24 @@ const NOT_UNDICIS: ReadonlySet<string> = new Set([
   'dispatcher',
 ])
 
-/** Checks the request and takes it apart: what undici gets per attempt, and what is for the call itself. */
-function prepare(options: Dispatcher.DispatchOptions & ServiceRequestExtras): {
-  request: Dispatcher.DispatchOptions
-  extras: CallExtras
-} {
-  const { timeoutMs, balancingKey, deadlineCovers = 'headers' } = options
-  const request: Dispatcher.DispatchOptions = ownProperties(options, NOT_UNDICIS)
-  checkTimeout(timeoutMs)
+/** What undici gets at each attempt. */
+function checkedRequest(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+  const request = ownProperties(options, NOT_UNDICIS)
   checkMethod(request.method)
   checkHeaders(request.headers)
   request.path = checkedPath(request.path)
-  return { request, extras: { timeoutMs, key: balancingKey, deadlineCovers } }
+  return request
+}
+
+/** What is for the call itself. */
+function extrasOf(options: ServiceRequestExtras): CallExtras {
+  const timeoutMs = ownProperty(options, 'timeoutMs')
+  checkTimeout(timeoutMs)
+  return {
+    timeoutMs,
+    key: ownProperty(options, 'balancingKey'),
+    deadlineCovers: ownProperty(options, 'deadlineCovers') ?? 'headers',
+  }
 }
 
 /** Handed to a handler whose call never began. */

@@ -48,8 +48,8 @@ export class DeadlineQueue {
     return this.#head === undefined
   }
 
-  add(target: Expirable): Deadline {
-    const now = this.#clock.now()
+  /** @param now The time, from a caller who has just read it. */
+  add(target: Expirable, now: number = this.#clock.now()): Deadline {
     if (now < this.#lastNow) this.#rebase(now)
     this.#lastNow = now
     const entry = new Entry(now + this.#durationMs, target, this)
@@ -72,6 +72,9 @@ export class DeadlineQueue {
     else entry.previous.next = entry.next
     if (entry.next === undefined) this.#tail = entry.previous
     else entry.next.previous = entry.previous
+    // An old entry that still pointed on would keep the younger alive until the next full collection, and those others.
+    entry.previous = undefined
+    entry.next = undefined
     // Clearing the timer here and arming it at the next call would cost what this queue is there to save.
     if (this.#head === undefined && this.#timer !== undefined) this.#idle(this.#timer)
   }

@@ -18,10 +18,10 @@ export class Deadlines {
     this.#clock = clock
   }
 
-  /** Calls `target.expire()` after `durationMs`, unless cancelled before. */
-  add(durationMs: number, target: Expirable): Deadline {
+  /** Calls `target.expire()` after `durationMs`, unless cancelled before. `now`: the time, for who has just read it. */
+  add(durationMs: number, target: Expirable, now?: number): Deadline {
     const queue = this.#queues.get(durationMs) ?? this.#makeQueue(durationMs)
-    return queue === undefined ? new SingleDeadline(durationMs, this.#clock, target) : queue.add(target)
+    return queue === undefined ? new SingleDeadline(durationMs, this.#clock, target) : queue.add(target, now)
   }
 
   #makeQueue(durationMs: number): DeadlineQueue | undefined {

@@ -28,7 +28,7 @@ export function charts(record: RunRecord, run: Run): Markup {
     lineChart(latency('p99'), lanes, run),
   )}${figure(
     'Latency, median',
-    'The same, of the call in the middle. Another scale: half of all calls never meet a fault.',
+    'The same, of the call in the middle. Note the other scale.',
     lineChart(latency('p50'), lanes, run),
   )}${LANE_NAMES.map((lane) =>
     figure(
@@ -83,7 +83,7 @@ function latencyOf(lanes: Lanes): (which: 'p50' | 'p99') => LineChart {
     scale: logScale,
     ticks: logTicks(domains[which]),
     tickText: (ms) => (ms < 1_000 ? `${ms} ms` : `${ms / 1_000} s`),
-    limit: which === 'p99' ? { at: SUCCESS_WITHIN_MS, text: 'a later answer is no success' } : undefined,
+    limit: which === 'p99' ? { at: SUCCESS_WITHIN_MS, text: 'limit of a success' } : undefined,
   })
 }
 
@@ -102,7 +102,7 @@ function attemptsOf(lanes: Lanes): LineChart {
     scale: linearScale,
     ticks: linearTicks(domain, 4),
     tickText: (value) => value.toFixed(1),
-    limit: { at: BARS.attemptsPerCall, text: 'promised at most, over the whole run' },
+    limit: { at: BARS.attemptsPerCall, text: 'promised: at most this over the run' },
   }
 }
 

@@ -15,7 +15,7 @@ export interface Size {
 
 export const SIZES: readonly Size[] = [
   { name: 'wide', width: 960, left: 56, right: 84, timeLabels: 12 },
-  { name: 'narrow', width: 360, left: 46, right: 62, timeLabels: 5 },
+  { name: 'narrow', width: 360, left: 54, right: 66, timeLabels: 5 },
 ]
 
 export interface Run {
@@ -68,7 +68,9 @@ ${readings.map((reading) => pointer(place, reading))}
 `
 }
 
-function band({ size, x, top, bottom }: Place, { letter, target, state, fromMs, toMs }: Fault): Markup {
+function band(place: Place, fault: Fault): Markup {
+  const { size, x, top, bottom } = place
+  const { letter, target, state, fromMs, toMs } = fault
   const from = x(fromMs / 1_000)
   const to = x(toMs / 1_000)
   const middle = (from + to) / 2
@@ -76,7 +78,12 @@ function band({ size, x, top, bottom }: Place, { letter, target, state, fromMs, 
     size.name === 'wide'
       ? html`<text class="fault" x="${middle}" y="${top - 20}">${letter} ${target}</text><text class="fault" x="${middle}" y="${top - 7}">${state}</text>`
       : html`<text class="fault" x="${middle}" y="${top - 6}">${letter}</text>`
-  return html`<rect class="band" x="${from}" y="${top}" width="${to - from}" height="${bottom - top}"/><path class="edge" d="M${from},${top}V${bottom}M${to},${top}V${bottom}"/>${words}`
+  return html`<rect class="band" x="${from}" y="${top}" width="${to - from}" height="${bottom - top}"/>${edges(place, fault)}${words}`
+}
+
+/** Apart from the band: what is drawn over the whole plot hides it, and draws these again. */
+export function edges({ x, top, bottom }: Place, { fromMs, toMs }: Fault): Markup {
+  return html`<path class="edge" d="M${x(fromMs / 1_000)},${top}V${bottom}M${x(toMs / 1_000)},${top}V${bottom}"/>`
 }
 
 function timeAxis({ size, x, bottom, right }: Place, { seconds }: Run): Markup {

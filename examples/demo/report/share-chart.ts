@@ -1,7 +1,7 @@
 import type { LaneName } from '../scene.ts'
 import type { Bin } from './bins.ts'
-import { type Drawing, frame, type Place, placeOf, type Run, SIZES, type Size } from './frame.ts'
-import { coordinate, html, type Markup } from './html.ts'
+import { type Drawing, edges as faultEdges, frame, type Place, placeOf, type Run, SIZES, type Size } from './frame.ts'
+import { html, type Markup } from './html.ts'
 import { spread, stepArea } from './paths.ts'
 import { linearScale } from './scales.ts'
 
@@ -38,7 +38,7 @@ function drawn(size: Size, lane: LaneName, bins: readonly Bin[], instances: read
     yTicks: [0, 0.5, 1].map((share) => ({ y: y(share), text: `${share * 100} %` })),
     content: html`${hatch(`hatch-${lane}-${size.name}`)}${layers.map(
       ({ slabs }, index) => html`<path class="layer fill-${index % FILLS}" d="${stepArea(slabs)}"/>`,
-    )}${run.faults.map((fault) =>
+    )}${run.faults.map((fault) => faultEdges(place, fault))}${run.faults.map((fault) =>
       sickArea(place, y, fault, shares, instances, `hatch-${lane}-${size.name}`),
     )}${layers.map(
       ({ id }, index) =>
@@ -53,9 +53,9 @@ function hatch(id: string): Markup {
   return html`<defs><pattern id="${id}" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path class="hatch" d="M0,0V5"/></pattern></defs>`
 }
 
-/** The layers hide the bands, so a fault is drawn again: over the layer of its instance, for as long as it lasts. */
+/** The fault over the layer of its instance, for as long as it lasts; nothing where no attempts went. */
 function sickArea(
-  { x, top, bottom }: Place,
+  { x }: Place,
   y: (share: number) => number,
   { target, fromMs, toMs }: Run['faults'][number],
   shares: readonly { readonly bin: Bin; readonly edges: readonly number[] }[],
@@ -71,8 +71,7 @@ function sickArea(
     bottom: y(edges[index] ?? 0),
     top: y(edges[index + 1] ?? 0),
   }))
-  const edges = `M${coordinate(x(fromMs / 1_000))},${top}V${bottom}M${coordinate(x(toMs / 1_000))},${top}V${bottom}`
-  return html`<path class="edge" d="${edges}"/><path fill="url(#${pattern})" d="${stepArea(slabs)}"/>`
+  return html`<path fill="url(#${pattern})" d="${stepArea(slabs)}"/>`
 }
 
 /** Cumulated shares: one more than there are instances. */
