@@ -1,25 +1,12 @@
 import type { Change, Decision, DecisionKind, LaneReport, LostCall, SecondOfLane } from './measurements.ts'
 import type { AttemptEnd } from './lane.ts'
-import { percentile } from './percentile.ts'
+import { closed, type OpenSecond, quantiles } from './open-second.ts'
 import { type LaneName, SUCCESS_WITHIN_MS } from './scene.ts'
 import { Tally } from './tally.ts'
 
 /** Keeps the books of one lane: per call, per second of its scheduled arrival, and per instance. */
 
 const LOST_CALLS_KEPT = 100
-
-interface OpenSecond {
-  pending: number
-  successes: number
-  attempts: number
-  readonly latencies: number[]
-  readonly instances: Map<string, OpenInstance>
-}
-
-interface OpenInstance {
-  failures: number
-  readonly durations: number[]
-}
 
 /** How one call ended. */
 export interface CallEnd {
@@ -145,25 +132,4 @@ export class Recorder {
     }
     return second
   }
-}
-
-function closed(number: number, { latencies, successes, attempts, instances }: OpenSecond): SecondOfLane {
-  const calls = latencies.length
-  const byInstance = [...instances].map(([id, { failures, durations }]) => {
-    const { p50Ms } = quantiles(durations)
-    return [id, { attempts: durations.length, failures, p50Ms }] as const
-  })
-  return {
-    second: number,
-    calls,
-    successes,
-    attempts,
-    ...quantiles(latencies),
-    instances: Object.fromEntries(byInstance),
-  }
-}
-
-function quantiles(latencies: readonly number[]): Pick<SecondOfLane, 'p50Ms' | 'p99Ms' | 'maxMs'> {
-  const sorted = Float64Array.from(latencies).toSorted()
-  return { p50Ms: percentile(sorted, 0.5), p99Ms: percentile(sorted, 0.99), maxMs: percentile(sorted, 1) }
 }

@@ -215,7 +215,7 @@ export class Call
     this.#log.status = status
     this.rawHeaders = controller.rawHeaders ?? null
     if (this.#extras.deadlineCovers === 'headers') this.#clearDeadline()
-    this.#tell(() => this.#handler.onResponseStart?.(this, status, headers, text))
+    this.informed(status, headers, text)
   }
 
   /** @internal */
@@ -269,14 +269,22 @@ export class Call
 
   // ---- what the current attempt passes on -----------------------------------------------------------------------
 
-  /** @internal An informational (1xx) answer. */
+  /** @internal An informational (1xx) answer, or the headers of the final one. */
   informed(status: number, headers: Headers, text?: string): void {
-    this.#tell(() => this.#handler.onResponseStart?.(this, status, headers, text))
+    try {
+      this.#handler.onResponseStart?.(this, status, headers, text)
+    } catch (error) {
+      this.#threw(error)
+    }
   }
 
   /** @internal */
   received(chunk: Buffer): void {
-    this.#tell(() => this.#handler.onResponseData?.(this, chunk))
+    try {
+      this.#handler.onResponseData?.(this, chunk)
+    } catch (error) {
+      this.#threw(error)
+    }
   }
 
   /** @internal */
@@ -330,14 +338,10 @@ export class Call
 
   // ---- the end --------------------------------------------------------------------------------------------------
 
-  /** Calls the caller's handler; what it throws ends the call, and is not held against anybody else. */
-  #tell(work: () => void): void {
-    try {
-      work()
-    } catch (error) {
-      this.#thrown = { error }
-      throw error
-    }
+  /** What the caller's own handler throws ends the call through undici, and is not held against anybody else. */
+  #threw(error: unknown): never {
+    this.#thrown = { error }
+    throw error
   }
 
   /** Something of this process said no. After a real failure that one is the error, and the no its explanation. */

@@ -24,7 +24,7 @@ describe('the report', () => {
   it('draws both lanes in each chart of lines, wide and narrow', () => {
     for (const id of ['success', 'p99', 'p50', 'attempts']) {
       for (const size of ['wide', 'narrow']) {
-        const svg = text.split(`aria-labelledby="${id}-${size}-t`)[1]?.split('</svg>')[0] ?? ''
+        const svg = text.split(`aria-describedby="${id}-${size}-d`)[1]?.split('</svg>')[0] ?? ''
         expect(svg).toContain('class="line plain"')
         expect(svg).toContain('class="line gateless"')
       }
@@ -56,9 +56,9 @@ describe('the report', () => {
     expect(text).not.toMatch(/<script|<link|<img|https?:|@import|url\((?!#)/)
     const ids = [...text.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id)
     expect(new Set(ids).size).toBe(ids.length)
-    for (const [, labels = ''] of text.matchAll(/aria-labelledby="([^"]+)"/g)) {
-      for (const label of labels.split(' ')) expect(ids).toContain(label)
-    }
+    const images = [...text.matchAll(/role="img" aria-label="[^"]+" aria-describedby="([^"]+)"/g)].map(([, id]) => id)
+    expect(images).toHaveLength(12)
+    for (const id of images) expect(ids).toContain(id)
   })
 
   it('draws nothing that is not a number', () => {

@@ -9,6 +9,8 @@ import { progress } from './progress.ts'
 export const MIN_COLUMNS = 70
 export const MIN_ROWS = 18
 
+/** Just enough for every column; what there is more goes to long names, and with less some columns go. */
+const FULL_COLUMNS = 80
 /** Wider than this nothing gets better to read. */
 const MAX_COLUMNS = 140
 const MAX_EVENTS = 14
@@ -31,7 +33,7 @@ export function layout(picture: Picture, { columns, rows }: ScreenSize): Line[] 
     title(picture, width),
     ...progress(picture, width),
     ...gap,
-    ...laneLines(picture.lanes),
+    ...laneLines(picture.lanes, width),
     ...gap,
     ...instanceLines(picture, width),
     serviceLine(picture),
@@ -56,12 +58,13 @@ function title({ atMs, seconds }: Picture, width: number): Line {
   return [piece(name, 'bold'), piece(clock.padStart(width - name.length))]
 }
 
-function laneLines(lanes: readonly LanePicture[]): Line[] {
-  const header = `${''.padEnd(12)}  last second   overall  calls/s       p50       p99  attempts/call`
-  return [[piece(header, 'dim')], ...lanes.map(laneLine)]
+function laneLines(lanes: readonly LanePicture[], width: number): Line[] {
+  const withAttempts = width >= FULL_COLUMNS
+  const header = `${''.padEnd(12)}  last second   overall  calls/s       p50       p99${withAttempts ? '  attempts/call' : ''}`
+  return [[piece(header, 'dim')], ...lanes.map((lane) => laneLine(lane, withAttempts))]
 }
 
-function laneLine({ lane, last, calls, successes, attempts }: LanePicture): Line {
+function laneLine({ lane, last, calls, successes, attempts }: LanePicture, withAttempts: boolean): Line {
   const name = piece((lane === 'plain' ? 'plain undici' : lane).padEnd(12), 'bold')
   if (last === undefined) return [name, piece('  –'.padStart(13), 'dim')]
   const rate = last.successes / last.calls
@@ -69,7 +72,7 @@ function laneLine({ lane, last, calls, successes, attempts }: LanePicture): Line
     String(last.calls).padStart(9),
     ms(last.p50Ms).padStart(10),
     ms(last.p99Ms).padStart(10),
-    (attempts / calls).toFixed(3).padStart(15),
+    withAttempts ? (attempts / calls).toFixed(3).padStart(15) : '',
   ]
   return [
     name,
@@ -82,10 +85,9 @@ function laneLine({ lane, last, calls, successes, attempts }: LanePicture): Line
 const STATE_STYLES = { up: 'good', slow: 'warn', failing: 'bad', stopped: 'bad', dead: 'bad' } as const
 
 function instanceLines({ instances, registry }: Picture, width: number): Line[] {
-  // Eighty columns are just enough; whatever there is more goes to the names, and with fewer the latency goes.
   const longest = Math.max(9, ...instances.map(({ id }) => id.length))
-  const names = Math.min(longest, Math.max(9, 9 + width - 80))
-  const latency = width >= 80
+  const names = Math.min(longest, Math.max(9, 9 + width - FULL_COLUMNS))
+  const latency = width >= FULL_COLUMNS
   const lanes = latency ? 'share errors     p50' : 'share errors'
   return [
     [piece(`${''.padEnd(names + 8)} ${fitted('plain undici', lanes.length)}  gateless`, 'dim')],

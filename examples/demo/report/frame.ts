@@ -53,12 +53,13 @@ export function placeOf(size: Size, run: Run, height: number): Place {
   return { size, x: linearScale([0, run.seconds], [size.left, right]), top, bottom: top + height, right }
 }
 
+/** Named by an attribute: a title element would pop up over the readings. */
 export function frame(place: Place, run: Run, drawing: Drawing): Markup {
   const { size, bottom, right } = place
   const { id, title, description, yTicks, content, readings } = drawing
   const name = `${id}-${size.name}`
-  return html`<svg class="${size.name}" viewBox="0 0 ${size.width} ${bottom + BOTTOM}" role="img" aria-labelledby="${name}-t ${name}-d">
-<title id="${name}-t">${title}</title><desc id="${name}-d">${description}</desc>
+  return html`<svg class="${size.name}" viewBox="0 0 ${size.width} ${bottom + BOTTOM}" role="img" aria-label="${title}" aria-describedby="${name}-d">
+<desc id="${name}-d">${description}</desc>
 ${run.faults.map((fault) => band(place, fault))}
 ${yTicks.map(({ y, text }) => html`<path class="grid" d="M${size.left},${y}H${right}"/><text class="tick end" x="${size.left - 8}" y="${y + 4}">${text}</text>`)}
 ${content}

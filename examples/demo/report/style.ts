@@ -6,7 +6,7 @@ export const STYLE = new Markup(`
 :root { color-scheme: light dark; --paper: #fff; --ink: #1b1e23; --quiet: #5a6270; --rule: #d9dde3; --grid: #e8ebef;
   --band: #1b1e230d; --edge: #aab1bc; --gateless: #0757b5; --plain: #a8480a; --sick: #1b1e23;
   --fill-0: #cfdcee; --fill-1: #aec5e2; --fill-2: #8dadd5; --fill-3: #e6dcc8; --fill-4: #d3c3a1; --fill-5: #d8d8d8 }
-@media (prefers-color-scheme: dark) { :root { --paper: #14171b; --ink: #e6e9ee; --quiet: #a3acb9; --rule: #343a43;
+@media screen and (prefers-color-scheme: dark) { :root { --paper: #14171b; --ink: #e6e9ee; --quiet: #a3acb9; --rule: #343a43;
   --grid: #262b32; --band: #ffffff12; --edge: #5b6470; --gateless: #79b4ff; --plain: #f2a469; --sick: #fff;
   --fill-0: #24405f; --fill-1: #2f5480; --fill-2: #3b69a1; --fill-3: #4a412f; --fill-4: #655838; --fill-5: #444 } }
 * { box-sizing: border-box }
@@ -26,7 +26,7 @@ th, td { text-align: left; vertical-align: top; padding: 4px 16px 4px 0; border-
 .timeline td:last-child { overflow-wrap: anywhere }
 .timeline td:nth-child(2) { white-space: nowrap }
 thead th { font-size: 13px; font-weight: 600; color: var(--quiet) }
-tbody th { font-weight: 400 }
+tbody th { font-weight: 400; white-space: nowrap }
 .numbers td, .numbers thead th { text-align: right; padding: 4px 0 4px 24px; white-space: nowrap }
 .numbers tbody th { white-space: nowrap }
 .numbers [colspan] { color: var(--ink) }

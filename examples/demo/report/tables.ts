@@ -83,7 +83,7 @@ export function secondsTable(record: RunRecord): Markup {
     () =>
       html`<th scope="col">success</th><th scope="col">p50 ms</th><th scope="col">p99 ms</th><th scope="col">attempts</th>`,
   )
-  return html`<div class="scroll"><table class="numbers"><thead><tr><td></td>${LANE_NAMES.map((lane) => html`<th scope="colgroup" colspan="4">${lane}</th>`)}</tr><tr><th scope="col">s</th>${titles}</tr></thead><tbody>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="The numbers behind the charts"><table class="numbers"><thead><tr><td></td>${LANE_NAMES.map((lane) => html`<th scope="colgroup" colspan="4">${lane}</th>`)}</tr><tr><th scope="col">s</th>${titles}</tr></thead><tbody>
 ${rows}</tbody></table></div>`
 }
 
