@@ -88,6 +88,14 @@ describe('the report', () => {
   })
 })
 
+describe('the report of an hour', () => {
+  it('says how many seconds a step is, and stays small', () => {
+    const hour = page(sampleRun(3_600), circumstances)
+    expect(hour).toContain('Each step is 15 seconds')
+    expect(hour.length).toBeLessThan(1_000_000)
+  })
+})
+
 describe('the bins', () => {
   it('are the seconds themselves in a short run, with a gap for one that is missing', () => {
     const bins = binned([sampleSecond(0), sampleSecond(2)], 3)

@@ -15,10 +15,15 @@ export interface Bin {
   readonly attemptsOf: ReadonlyMap<string, number>
 }
 
-export const MOST_BINS = 240
+const MOST_BINS = 240
+
+/** How many seconds make one step. */
+export function binSeconds(seconds: number, most = MOST_BINS): number {
+  return Math.ceil(seconds / most)
+}
 
 export function binned(perSecond: readonly SecondOfLane[], seconds: number, most = MOST_BINS): Bin[] {
-  const width = Math.ceil(seconds / most)
+  const width = binSeconds(seconds, most)
   const bins: Bin[] = []
   for (let fromS = 0; fromS < seconds; fromS += width) {
     const toS = Math.min(seconds, fromS + width)

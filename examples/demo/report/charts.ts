@@ -17,11 +17,12 @@ export function charts(record: RunRecord, run: Run): Markup {
     gateless: binned(record.perSecond.gateless, record.seconds),
   }
   const instances = instancesOf(LANE_NAMES.flatMap((lane) => record.perSecond[lane]))
+  const success = successOf(lanes)
   const latency = latencyOf(lanes)
   return html`${figure(
     'Success rate',
-    `Share of the calls scheduled in each second that had a 2xx within ${SUCCESS_WITHIN_MS / 1_000} s of their scheduled arrival. The axis does not begin at 0.`,
-    lineChart(successOf(lanes), lanes, run),
+    `Share of the calls scheduled in each second that had a 2xx within ${SUCCESS_WITHIN_MS / 1_000} s of their scheduled arrival.${success.domain[0] > 0 ? ' The axis does not begin at 0.' : ''}`,
+    lineChart(success, lanes, run),
   )}${figure(
     'Latency, 99th percentile',
     'From the scheduled arrival, over all calls, failed ones included; logarithmic.',
@@ -47,7 +48,8 @@ function figure(title: string, caption: string, drawing: Markup): Markup {
 function successOf(lanes: Lanes): LineChart {
   const rates = allBins(lanes).map(({ calls, successes }) => successes / calls)
   // Down to the next tenth below the worst second, and never so close that noise looks like an outage.
-  const domain: Interval = [Math.min(0.9, Math.floor(Math.min(1, ...rates) * 10 - 0.5) / 10), 1]
+  const lowest = Math.min(0.9, Math.floor(Math.min(1, ...rates) * 10 - 0.5) / 10)
+  const domain: Interval = [Math.max(0, lowest), 1]
   return {
     id: 'success',
     title: 'Success rate per second, both lanes',
@@ -55,9 +57,9 @@ function successOf(lanes: Lanes): LineChart {
     height: 190,
     value: ({ calls, successes }) => successes / calls,
     format: percent,
-    domain: [Math.max(0, domain[0]), 1],
+    domain,
     scale: linearScale,
-    ticks: linearTicks([Math.max(0, domain[0]), 1], 5),
+    ticks: linearTicks(domain, 5),
     tickText: (rate) => `${Math.round(rate * 100)} %`,
   }
 }

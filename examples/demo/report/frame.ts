@@ -93,7 +93,7 @@ function timeAxis({ size, x, bottom, right }: Place, { seconds }: Run): Markup {
     (at) =>
       html`<path class="axis" d="M${x(at)},${bottom}v4"/><text class="tick mid" x="${x(at)}" y="${bottom + 16}">${at}</text>`,
   )
-  return html`<path class="axis" d="M${size.left},${bottom}H${right}"/>${labels}<text class="tick" x="${right + 12}" y="${bottom + 16}">s</text>`
+  return html`<path class="axis" d="M${size.left},${bottom}H${right}"/>${labels}<text class="tick" x="${right + 5 + String(seconds).length * 3.5}" y="${bottom + 16}">s</text>`
 }
 
 /** Shown by CSS alone while the pointer, or a finger, is over its time. */

@@ -1,9 +1,18 @@
 import { faultsOf, stepsOf } from '../faults.ts'
 import type { RunRecord } from '../measurements.ts'
-import { LANE_NAMES, RATE, recoveryMs, SLOW_MS, SUCCESS_WITHIN_MS, WORK_MS } from '../scene.ts'
-import { LEASE_MS, HEALTH_INTERVAL_MS, HEARTBEAT_MS } from '../scene.ts'
+import {
+  HEALTH_INTERVAL_MS,
+  HEARTBEAT_MS,
+  LANE_NAMES,
+  LEASE_MS,
+  RATE,
+  recoveryMs,
+  SLOW_MS,
+  SUCCESS_WITHIN_MS,
+  WORK_MS,
+} from '../scene.ts'
 import { missedBars, percent, summarize } from '../verdict.ts'
-import { MOST_BINS } from './bins.ts'
+import { binSeconds } from './bins.ts'
 import { charts } from './charts.ts'
 import { html, type Markup } from './html.ts'
 import { STYLE } from './style.ts'
@@ -27,6 +36,11 @@ export function page(record: RunRecord, circumstances: Circumstances): string {
   const run = { seconds: record.seconds, faults: faultsOf(stepsOf(record.timeline), record.seconds * 1_000) }
   const { plain, gateless } = summary.lanes
   const { lost } = record.lanes.gateless
+  const step = binSeconds(record.seconds)
+  const steps =
+    step === 1
+      ? ''
+      : ` Each step is ${step} seconds: their calls together, the middle one of their medians, and the worst p99.`
   return String(html`<!doctype html>
 <html lang="en">
 <head>
@@ -51,7 +65,7 @@ ${headline(summary)}
 <h2>The faults</h2>
 ${faultTable(run)}
 <h2>Over the run</h2>
-<p class="quiet">Grey bands are the faults above. Point at a chart, or touch it, to read the numbers of a ${record.seconds > MOST_BINS ? 'moment' : 'second'}.</p>
+<p class="quiet">Grey bands are the faults above. Point at a chart, or touch it, to read its numbers.${steps}</p>
 ${charts(record, run)}
 <details><summary>The numbers behind the charts</summary>${secondsTable(record)}</details>
 <h2>What was decided, and why</h2>
