@@ -5,6 +5,10 @@ import { runInNewContext } from 'node:vm'
  * Measures contenders against each other in one run. All take turns in short slices, many rounds, in an order that is
  * shuffled each round: whatever else the machine does then hits all of them alike. Medians and ratios are what counts;
  * the first contender is the base, and it runs twice (A/A) so that the second one's ratio shows the noise.
+ *
+ * The heap is collected before the samples of what a call allocates, and not between slices: a collection at a moment
+ * when no call is in flight lets the shapes of all objects of a call die, and V8 throws away the code it had optimised
+ * for them ("embedded weak objects cleared", thousands of times in a run). Then slices would measure the compiler.
  */
 
 export interface Contender {
@@ -60,7 +64,6 @@ export async function compare(contenders: readonly Contender[], options: BenchOp
   }
   for (let round = 0; round < options.rounds; round += 1) {
     for (const contender of shuffled(all)) {
-      collect()
       samples.get(contender)?.push(await slice(contender, times.get(contender) as number))
     }
   }
