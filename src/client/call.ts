@@ -187,7 +187,7 @@ export class Call
     this.#attempt = attempt
     attempt.begin(settings.attemptTimeoutMs)
     try {
-      this.#runtime.pools.dispatch(requestTo(attempt.origin, this.#request), attempt)
+      this.#runtime.transport.dispatch(requestTo(attempt.origin, this.#request), attempt)
     } catch (error) {
       attempt.onResponseError(this, error as Error)
     }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
-import type { Dispatcher } from 'undici'
+import type { Agent, Dispatcher } from 'undici'
 import { ClosedError } from '../core/errors.ts'
+import { instanceOrigin } from '../core/instance.ts'
 import { OptionReader, show } from '../core/options.ts'
 import { isText } from '../core/parse-instance.ts'
 import { DiscoveryClient } from '../discovery/discovery-client.ts'
@@ -9,7 +10,7 @@ import { deadlinesOf } from '../time/deadlines.ts'
 import { systemRandom } from '../time/random.ts'
 import { InvalidRequestError } from './errors.ts'
 import { InFlight, type InFlightCall } from './in-flight.ts'
-import { instancePools } from './instance-pools.ts'
+import { InstancePools, outsideAgent } from './instance-pools.ts'
 import type { ServiceClientOptions } from './options.ts'
 import { type Reporter, ServiceRuntime, type SharedParts } from './service-runtime.ts'
 import { type CallSettings, defaultCallSettings, readCallPolicy } from './settings.ts'
@@ -22,14 +23,21 @@ const MAX_SERVICES = 1_000
 export class ClientCore {
   readonly discovery: DiscoveryClient
   readonly #clock: Clock
-  readonly #pools: Dispatcher
-  readonly #ownsPools: boolean
+  /** What sends the attempts: pools of our own, or what the user gave. */
+  readonly #transport: Dispatcher
+  readonly #ownPools: InstancePools | undefined
+  /** For hosts that are no services; made when there is one. */
+  #outside: Agent | undefined
   readonly #shared: SharedParts
   readonly #ownsDiscovery: boolean
   readonly #defaults: CallSettings
   readonly #configured: ReadonlyMap<string, CallSettings>
   readonly #suffix: string | undefined
-  readonly #runtimes = new LRUCache<string, ServiceRuntime>({ max: MAX_SERVICES })
+  readonly #runtimes = new LRUCache<string, ServiceRuntime>({
+    max: MAX_SERVICES,
+    // Forgotten for others, or closed: its connections go with it.
+    dispose: (runtime) => runtime.retire(),
+  })
   readonly #origins = new LRUCache<string, { readonly service: string | undefined }>({ max: MAX_SERVICES })
   readonly #calls = new InFlight()
   #closing: Promise<void> | undefined
@@ -57,11 +65,12 @@ export class ClientCore {
           random,
           ...(discovery as ConstructorParameters<typeof DiscoveryClient>[0]),
         })
-    this.#ownsPools = transport === undefined
-    this.#pools = transport ?? instancePools({ connections, connectTimeoutMs })
+    this.#ownPools = transport === undefined ? new InstancePools({ connections, connectTimeoutMs }) : undefined
+    this.#transport = transport ?? (this.#ownPools as InstancePools)
     this.#shared = {
       discovery: this.discovery,
-      pools: this.#pools,
+      transport: this.#transport,
+      forget: (instance) => this.#ownPools?.forget(instanceOrigin(instance)),
       clock: this.#clock,
       random,
       deadlines: deadlinesOf(this.#clock),
@@ -121,7 +130,9 @@ export class ClientCore {
   /** Sends what is for no service of ours straight on. */
   passThrough(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const { dispatcher: _dispatcher, ...rest } = options as Dispatcher.DispatchOptions & { dispatcher?: unknown }
-    return this.#pools.dispatch(rest, handler)
+    if (this.#ownPools === undefined) return this.#transport.dispatch(rest, handler)
+    this.#outside ??= outsideAgent()
+    return this.#outside.dispatch(rest, handler)
   }
 
   /** Refuses new calls, waits up to `drainMs` for those in flight, ends the rest, and lets every connection go. */
@@ -135,7 +146,8 @@ export class ClientCore {
     if (drainMs > 0) await this.#drained(drainMs)
     for (const call of this.#calls.all()) this.#end(call)
     this.#runtimes.clear()
-    if (this.#ownsPools) await this.#pools.destroy()
+    await this.#ownPools?.destroy()
+    await this.#outside?.destroy()
     if (this.#ownsDiscovery) await this.discovery.close()
   }
 

@@ -1,6 +1,6 @@
-import { Agent, Client, type Dispatcher, Pool } from 'undici'
+import { Agent, Client, Dispatcher, Pool } from 'undici'
 
-/** The connections: one undici pool per instance, made when first called and dropped by undici when idle. */
+/** The connections: one undici pool per instance, made when first called and closed when the instance goes. */
 
 /** What the connections want of an attempt, and tell it. Requests that only pass through have none of it. */
 export interface PooledHandler extends Dispatcher.DispatchHandler {
@@ -46,15 +46,57 @@ export interface PoolOptions {
   readonly connectTimeoutMs: number
 }
 
-export function instancePools(options: PoolOptions): Agent {
-  return new Agent({
-    connections: options.connections,
-    // More than one request on a connection shares its fate: an abort of one sends the others again.
-    pipelining: 1,
-    connect: { timeout: options.connectTimeoutMs },
-    // Attempts are timed by our own deadline queue: undici's timer fires up to a second late, and not while queueing.
-    headersTimeout: 0,
-    factory: (origin, poolOptions: object) =>
-      new Pool(origin, { ...poolOptions, factory: (url, clientOptions) => new InstanceConnection(url, clientOptions) }),
-  })
+/** For hosts that are no services: undici's own Agent, which drops origins by itself, on connections that do not burn. */
+export function outsideAgent(): Agent {
+  return new Agent({ factory: (origin, options: object) => new Pool(origin, { ...options, factory: connect }) })
+}
+
+function connect(url: string | URL, options: object): Client {
+  return new InstanceConnection(url, options)
+}
+
+/**
+ * A pool per origin. Not undici's Agent, which does the same for origins nobody manages: the instances are known here, so a
+ * pool can be closed when its instance is gone, and finding one is a map look-up.
+ */
+export class InstancePools extends Dispatcher {
+  readonly #options: Pool.Options
+  readonly #pools = new Map<string, Pool>()
+
+  constructor({ connections, connectTimeoutMs }: PoolOptions) {
+    super()
+    this.#options = {
+      connections,
+      // More than one request on a connection shares its fate: an abort of one sends the others again.
+      pipelining: 1,
+      connect: { timeout: connectTimeoutMs },
+      // Attempts are timed by our own deadline queue: undici's timer fires up to a second late, and not while queueing.
+      headersTimeout: 0,
+      factory: connect,
+    }
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const origin = options.origin as string
+    let pool = this.#pools.get(origin)
+    if (pool === undefined) {
+      pool = new Pool(origin, this.#options)
+      this.#pools.set(origin, pool)
+    }
+    return pool.dispatch(options, handler)
+  }
+
+  /** The instance is gone: its requests finish, then its connections close. */
+  forget(origin: string): void {
+    const pool = this.#pools.get(origin)
+    this.#pools.delete(origin)
+    // Nobody waits for it, and what it could fail with each of its requests is told.
+    pool?.close().catch(() => {})
+  }
+
+  override async destroy(): Promise<void> {
+    const pools = [...this.#pools.values()]
+    this.#pools.clear()
+    await Promise.all(pools.map((pool) => pool.destroy()))
+  }
 }

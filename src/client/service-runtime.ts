@@ -23,7 +23,10 @@ export interface Reporter {
 /** What all services of one client share. */
 export interface SharedParts {
   readonly discovery: DiscoveryClient
-  readonly pools: Dispatcher
+  /** What sends the attempts. */
+  readonly transport: Dispatcher
+  /** The instance is gone, and its connections may be. */
+  readonly forget: (instance: ServiceInstance) => void
   readonly clock: Clock
   readonly random: Random
   readonly deadlines: Deadlines
@@ -38,7 +41,7 @@ export class ServiceRuntime {
   readonly balancer: LoadBalancer
   readonly breaker: CircuitBreaker | undefined
   readonly retry: RetryPolicy | undefined
-  readonly pools: Dispatcher
+  readonly transport: Dispatcher
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly reporter: Reporter
@@ -50,7 +53,7 @@ export class ServiceRuntime {
     const { clock, random } = shared
     this.name = name
     this.settings = settings
-    this.pools = shared.pools
+    this.transport = shared.transport
     this.clock = clock
     this.deadlines = shared.deadlines
     this.reporter = shared.reporter
@@ -64,6 +67,12 @@ export class ServiceRuntime {
     this.breaker = serviceBreaker === false ? undefined : new CircuitBreaker({ ...serviceBreaker, name, clock })
     this.retry = retry === false ? undefined : new RetryPolicy({ budget, ...retry, name, clock, random })
     this.#forwardEvents()
+    this.balancer.on('removed', ({ instance }) => shared.forget(instance))
+  }
+
+  /** Nobody will call through this any more; calls in flight finish. */
+  retire(): void {
+    this.balancer.update([])
   }
 
   /** Takes over what discovery knows by now. False when it knows nothing yet, and `load` has to be awaited. */

@@ -36,7 +36,14 @@ export function instanceIdentity(instance: ServiceInstance): string {
   return `${instance.id}\n${instanceOrigin(instance)}`
 }
 
-/** `http://host:port`. Safe to build: host and port passed their grammar when the instance was read. */
+const origins = /* @__PURE__ */ new WeakMap<object, string>()
+
+/** `http://host:port`. Safe to build: host and port passed their grammar when the instance was read. Built once. */
 export function instanceOrigin(instance: Pick<ServiceInstance, 'host' | 'port' | 'secure'>): string {
-  return `${instance.secure ? 'https' : 'http'}://${urlHost(instance.host)}:${instance.port}`
+  let origin = origins.get(instance)
+  if (origin === undefined) {
+    origin = `${instance.secure ? 'https' : 'http'}://${urlHost(instance.host)}:${instance.port}`
+    origins.set(instance, origin)
+  }
+  return origin
 }

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
-import { describe, expect, it } from 'vitest'
-import { instancePools, type PooledHandler } from '../../src/client/instance-pools.ts'
+import { describe, expect, it, vi } from 'vitest'
+import { InstancePools, type PooledHandler } from '../../src/client/instance-pools.ts'
 import { good, http } from '../support/servers.ts'
 
 /** One request on a pool; what its handler was told of the connection. */
@@ -31,7 +31,7 @@ function send(pools: Dispatcher, origin: string, more: object = {}) {
 describe('the pools of instances', () => {
   it('survive more invalid requests than they have connections (FAULTS 38)', async () => {
     const peer = await good()
-    const pools = instancePools({ connections: 2, connectTimeoutMs: 1_000 })
+    const pools = new InstancePools({ connections: 2, connectTimeoutMs: 1_000 })
     const origin = `http://127.0.0.1:${peer.port}`
     for (let i = 0; i < 5; i += 1) {
       expect(await send(pools, origin, { headers: { 'a b': 'c' } }).done).toBe('UND_ERR_INVALID_ARG')
@@ -45,12 +45,27 @@ describe('the pools of instances', () => {
 
   it('keep to their connections under load, and count what each has carried', async () => {
     const peer = await http((_, response) => void setTimeout(() => response.end('ok'), 2))
-    const pools = instancePools({ connections: 3, connectTimeoutMs: 1_000 })
+    const pools = new InstancePools({ connections: 3, connectTimeoutMs: 1_000 })
     const origin = `http://127.0.0.1:${peer.port}`
     const sent = Array.from({ length: 30 }, () => send(pools, origin))
     await Promise.all(sent.map(({ done }) => done))
     expect(peer.accepted).toBe(3)
     expect(new Set(sent.map(({ handler }) => handler.connection)).size).toBe(3)
+    await pools.destroy()
+    await peer.close()
+  })
+
+  it('let the requests of an instance that is gone finish, and then close its connections', async () => {
+    const peer = await http((_, response) => void setTimeout(() => response.end('ok'), 20))
+    const pools = new InstancePools({ connections: 3, connectTimeoutMs: 1_000 })
+    const origin = `http://127.0.0.1:${peer.port}`
+    const { done } = send(pools, origin)
+    pools.forget(origin)
+    expect(await done).toBe('answered')
+    await vi.waitFor(() => expect(peer.open.size).toBe(0))
+    // Back again, it gets a pool again.
+    expect(await send(pools, origin).done).toBe('answered')
+    pools.forget('http://nobody:1')
     await pools.destroy()
     await peer.close()
   })
