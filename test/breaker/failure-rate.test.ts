@@ -47,6 +47,17 @@ describe('failureRate', () => {
     expect(breaker.state).toBe('closed')
   })
 
+  it('counts a failure for as long as the window, and no longer', async () => {
+    const breaker = new CircuitBreaker({ trip: failureRate({ minimumCalls: 2, windowMs: 10_000 }) })
+    await run(breaker, 'x')
+    await vi.advanceTimersByTimeAsync(10_000)
+    await run(breaker, 'x')
+    expect(breaker.state).toBe('closed')
+    await vi.advanceTimersByTimeAsync(8_999)
+    await run(breaker, 'x')
+    expect(breaker.state).toBe('open')
+  })
+
   it('starts with an empty window after it closed', async () => {
     const breaker = new CircuitBreaker({
       trip: failureRate({ minimumCalls: 2, windowMs: 60_000 }),
@@ -82,6 +93,7 @@ describe('failureRate', () => {
     [{ threshold: 1.1 }, 'got 1.1'],
     [{ windowMs: 10 }, 'windowMs must be a finite number from 100'],
     [{ minimumCalls: 0 }, 'minimumCalls must be an integer from 1, got 0'],
+    [{ treshold: 0.5 } as object, 'unknown option "treshold"'],
   ])('refuses %j', (options, message) => {
     expect(() => failureRate(options)).toThrow(message)
   })
@@ -94,5 +106,20 @@ describe('consecutiveFailures', () => {
     expect(breaker.state).toBe('closed')
     await run(breaker, 'x')
     expect(breaker.state).toBe('open')
+  })
+})
+
+describe('both rules', () => {
+  it('say what they are in words, for messages and metrics', () => {
+    expect(consecutiveFailures().name).toBe('5 consecutive failures')
+    expect(failureRate().name).toBe('50 % failures over 10000 ms')
+    expect(Object.isFrozen(consecutiveFailures())).toBe(true)
+  })
+
+  it('refuse what they do not know', () => {
+    expect(() => consecutiveFailures({ failureThreshold: 0 })).toThrow(
+      'failureThreshold must be an integer from 1, got 0',
+    )
+    expect(() => consecutiveFailures({ threshold: 3 } as object)).toThrow('unknown option "threshold"')
   })
 })
