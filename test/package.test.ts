@@ -50,6 +50,20 @@ describe('a bundle', () => {
   })
 })
 
+describe('the lock file', () => {
+  it('has the packages of every platform: npm ci refuses it otherwise, on all of them', () => {
+    const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>
+    }
+    const missing = Object.entries(lock.packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) => !(`node_modules/${name}` in lock.packages) && !(`${path}/node_modules/${name}` in lock.packages),
+      ),
+    )
+    expect(missing).toEqual([])
+  })
+})
+
 describe('the manifest', () => {
   it('promises no side effects', () => {
     expect(manifest.sideEffects).toBe(false)
