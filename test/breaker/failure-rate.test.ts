@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { CircuitBreaker, consecutiveFailures, failureRate } from 'gateless/breaker'
+import { CircuitBreaker, consecutiveFailures, failureRate, type FailureRateOptions } from 'gateless/breaker'
 
 const fail = () => Promise.reject(new Error('down'))
 
@@ -93,9 +93,9 @@ describe('failureRate', () => {
     [{ threshold: 1.1 }, 'got 1.1'],
     [{ windowMs: 10 }, 'windowMs must be a finite number from 100'],
     [{ minimumCalls: 0 }, 'minimumCalls must be an integer from 1, got 0'],
-    [{ treshold: 0.5 } as object, 'unknown option "treshold"'],
+    [{ treshold: 0.5 }, 'unknown option "treshold"'],
   ])('refuses %j', (options, message) => {
-    expect(() => failureRate(options)).toThrow(message)
+    expect(() => failureRate(options as FailureRateOptions)).toThrow(message)
   })
 })
 
