@@ -187,10 +187,17 @@ export class Call
     this.#attempt = attempt
     attempt.begin(settings.attemptTimeoutMs)
     try {
-      this.#runtime.transport.dispatch(requestTo(attempt.origin, this.#request), attempt)
+      this.#runtime.transport.dispatch(this.#requestFor(attempt), attempt)
     } catch (error) {
       attempt.onResponseError(this, error as Error)
     }
+  }
+
+  /** The first attempt takes the request itself. It may still wait for a connection when the next one begins elsewhere. */
+  #requestFor({ origin, number }: Attempt): Dispatcher.DispatchOptions {
+    if (number > 1) return requestTo(origin, this.#request)
+    this.#request.origin = origin
+    return this.#request
   }
 
   /** @internal An attempt got its final headers: hand them on, or try again instead. */

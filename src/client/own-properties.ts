@@ -11,16 +11,19 @@ const Bare = /* @__PURE__ */ (() => {
   return Nothing
 })() as unknown as new () => object
 
-const NONE: ReadonlySet<string> = /* @__PURE__ */ new Set()
-
 /** One property, if the object itself has it. */
 export function ownProperty<T extends object, K extends keyof T>(source: T, name: K): T[K] | undefined {
   return Object.hasOwn(source, name) ? source[name] : undefined
 }
 
-/** The own properties of an object but those named, and nothing else. */
-export function ownProperties<T extends object>(source: T, without: ReadonlySet<string> = NONE): T {
+/** The own properties of an object, and nothing else. What is such a copy already comes back as it is. */
+export function ownProperties<T extends object>(source: T): T {
+  return source instanceof Bare ? source : copyOf(source)
+}
+
+/** A copy in any case, for who is going to write into it. */
+export function copyOf<T extends object>(source: T): T {
   const copy = new Bare() as T
-  for (const name of Object.keys(source) as (keyof T & string)[]) if (!without.has(name)) copy[name] = source[name]
+  for (const name of Object.keys(source) as (keyof T & string)[]) copy[name] = source[name]
   return copy
 }

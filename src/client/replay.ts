@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { FormData } from 'undici'
-import { ownProperties } from './own-properties.ts'
+import { copyOf } from './own-properties.ts'
 import { headerValue } from './request-check.ts'
 
 /** May a request be made a second time? Two questions: does it do harm, and is its body still there? */
@@ -33,7 +33,7 @@ export function isReplayable(body: unknown): boolean {
 
 /** The request once more, for another origin. */
 export function requestTo(origin: string, request: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
-  const copy = ownProperties(request)
+  const copy = copyOf(request)
   copy.origin = origin
   return copy
 }

@@ -7,7 +7,7 @@ import { InvalidRequestError } from './errors.ts'
 import type { ClientEvents } from './events.ts'
 import { JsonCall } from './json-call.ts'
 import type { ServiceClientOptions } from './options.ts'
-import { ownProperties } from './own-properties.ts'
+import { copyOf, ownProperties } from './own-properties.ts'
 import { type Query, withQuery } from './query.ts'
 import { checkMethod, headerValue } from './request-check.ts'
 import { ServiceDispatcher, type ServiceRequestExtras } from './service-dispatcher.ts'
@@ -27,7 +27,7 @@ export type ServiceRequest = Omit<Dispatcher.RequestOptions, 'origin' | 'method'
     readonly service: string
     /** @default 'GET' */
     readonly method?: Dispatcher.HttpMethod
-    readonly query?: Query
+    readonly query?: Query | undefined
     readonly idempotent?: boolean
   }
 
@@ -108,11 +108,14 @@ export class ServiceClient extends TypedEmitter<ClientEvents> implements AsyncDi
 
   /** undici's `request` to a service: status, headers and a body to stream, whatever the status is. */
   request(request: ServiceRequest): Promise<Dispatcher.ResponseData> {
-    const own = ownProperties(request)
-    const { path, query, method = 'GET', deadlineCovers = 'body' } = own
-    // Written into the one copy: leaving something out of it would be another, at the price of the first.
-    const options = Object.assign(own, { path: withQuery(path, query), query: undefined, method, deadlineCovers })
-    return this.#everyHost.request(options as unknown as Dispatcher.RequestOptions)
+    // The one copy that is made of it, and written into; the dispatcher takes it as it is.
+    const own = copyOf(request) as Writable<ServiceRequest>
+    own.path = withQuery(own.path, own.query)
+    own.query = undefined
+    // Not ??=: a method that is null is a mistake, and refused like any other.
+    if (own.method === undefined) own.method = 'GET'
+    if (own.deadlineCovers === undefined) own.deadlineCovers = 'body'
+    return this.#everyHost.request(own as unknown as Dispatcher.RequestOptions)
   }
 
   /** WHATWG fetch; the URL's host is the service's name. The deadline ends with the headers, so streams may live on. */
@@ -138,6 +141,8 @@ function jsonHeaders(given: Readonly<Record<string, string>> | undefined, withBo
   if (withBody && headerValue(headers, 'content-type') === undefined) headers.push('content-type', 'application/json')
   return headers
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 function toJson(body: unknown): string {
   let text: string | undefined

@@ -82,18 +82,11 @@ const wrapLegacy = (handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHan
     Dispatcher1Wrapper as unknown as { wrapHandler(h: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler }
   ).wrapHandler(handler)
 
-/** Ours and not undici's. undici 6 and 7 leave their own dispatcher in the options, and 8 refuses it. */
-const NOT_UNDICIS: ReadonlySet<string> = new Set([
-  'service',
-  'timeoutMs',
-  'balancingKey',
-  'deadlineCovers',
-  'dispatcher',
-])
-
-/** What undici gets at each attempt. */
-function checkedRequest(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
-  const request = ownProperties(options, NOT_UNDICIS)
+/** What undici gets at each attempt. What is ours in it stays there: undici looks only for what it knows. */
+function checkedRequest(options: Dispatcher.DispatchOptions & ServiceRequestExtras): Dispatcher.DispatchOptions {
+  const request: Dispatcher.DispatchOptions & { dispatcher?: unknown } = ownProperties(options)
+  // undici 6 and 7 leave their own dispatcher in the options, and 8 refuses it.
+  if (request.dispatcher !== undefined) delete request.dispatcher
   checkMethod(request.method)
   checkHeaders(request.headers)
   request.path = checkedPath(request.path)

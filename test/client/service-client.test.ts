@@ -1,7 +1,7 @@
 import { ipHash, staticList } from 'gateless'
 import { describe, expect, it } from 'vitest'
 import { LeaseWatch } from '../support/lease-watch.ts'
-import { failure, stubClient } from '../support/stub-client.ts'
+import { failure, stubClient, origin } from '../support/stub-client.ts'
 import { answer, json, StubTransport } from '../support/stub-transport.ts'
 
 async function sent(...args: Parameters<ReturnType<typeof stubClient>['client']['call']>) {
@@ -52,7 +52,7 @@ describe('call', () => {
     expect(transport.exchanges).toHaveLength(0)
   })
 
-  it('hands nothing of its own to the transport', async () => {
+  it('hands the transport what undici knows, and nothing that undici refuses', async () => {
     const options = await sent('orders', 'GET', '/', undefined, {
       timeoutMs: 5_000,
       balancingKey: 'k',
@@ -60,7 +60,10 @@ describe('call', () => {
       key: 'x',
       priority: 3,
     })
-    expect(Object.keys(options).toSorted()).toEqual(['body', 'headers', 'idempotent', 'method', 'origin', 'path'])
+    expect(options).toMatchObject({ body: null, idempotent: true, method: 'GET', origin: origin(1), path: '/' })
+    expect(options).not.toHaveProperty('dispatcher')
+    expect(options).not.toHaveProperty('signal')
+    expect(options).not.toHaveProperty('priority')
   })
 
   it('ties calls of one key to one instance, under a strategy that hashes', async () => {
