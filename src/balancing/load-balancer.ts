@@ -17,7 +17,10 @@ import type { Picker, PickRequest } from './strategy.ts'
 
 /** What may be said about one pick. */
 export interface AcquireRequest extends PickRequest {
-  /** `false` keeps this call off ejected instances whose probe is due, for one that must not be risked. @default true */
+  /**
+   * `false` keeps this call, which had better not be risked, off ejected instances whose probe is due: others may probe.
+   * When none has for another `baseEjectionMs`, it probes all the same. @default true
+   */
   readonly probe?: boolean | undefined
 }
 
@@ -99,9 +102,11 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
    */
   acquire(request: AcquireRequest = ANY): Lease | undefined {
     let now = Number.NaN
-    if (this.#ejector.size > 0 && request.probe !== false) {
+    if (this.#ejector.size > 0) {
       now = this.#settings.clock.now()
-      const due = this.#ejector.due(now)
+      // Where no call wants to be a probe, one has to be in the end, or the instance never comes back.
+      const patience = request.probe === false ? this.#settings.ejection.baseEjectionMs : 0
+      const due = this.#ejector.due(now - patience)
       if (due !== undefined && request.exclude?.has(due.member.id) !== true) {
         const pass = this.#ejector.probe(due, now)
         if (pass !== REFUSED) return this.#lease(due.member, pass, now, request)

@@ -71,7 +71,7 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
     return { ...this.#memory.counts(this.#settings.clock.now()), rejected: this.#rejected }
   }
 
-  /** Whole milliseconds until the breaker lets a probe through: 0 when it admits, undefined while isolated. */
+  /** Whole milliseconds until the breaker lets a probe through: 0 unless open, undefined while isolated. */
   get retryAfterMs(): number | undefined {
     return this.#mode === 'isolated' ? undefined : Math.ceil(this.#gate.remainingMs(this.#settings.clock.now()))
   }
@@ -170,8 +170,16 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
     if (isProbe) {
       if (failed) gate.open(clock.now(), recoveryTimeoutMs, 'probe-failed')
       else gate.probeSucceeded(pass)
-    } else if (this.#memory.record(failed, this.#memory.timed ? clock.now() : 0)) {
-      gate.open(clock.now(), recoveryTimeoutMs, 'tripped')
+    } else if (this.#record(failed)) gate.open(clock.now(), recoveryTimeoutMs, 'tripped')
+  }
+
+  /** A rule may be a user's: one that throws trips nothing, and is reported. */
+  #record(failed: boolean): boolean {
+    try {
+      return this.#memory.record(failed, this.#memory.timed ? this.#settings.clock.now() : 0)
+    } catch (error) {
+      this.reportFault('trip', error)
+      return false
     }
   }
 

@@ -22,6 +22,8 @@ const DRAIN_MS = 1_000
 /** The call an attempt belongs to. */
 export interface AttemptOwner {
   readonly paused: boolean
+  /** Whether connections are our own, so that an attempt without one is known to wait. */
+  readonly poolsOwn: boolean
   readonly startedAt: number
   now(): number
   /** Runs what undici calls back in the caller's async context; undici runs it in that of whoever opened the socket. */
@@ -80,6 +82,15 @@ export class Attempt implements PooledHandler, Expirable {
   /** Whether any of it may have reached the instance. */
   get sent(): boolean {
     return this.#stage !== 'waiting'
+  }
+
+  /**
+   * Whether its time being over says anything about the instance: it had at least so long, and was not waiting for one of
+   * our own connections. (A transport of the user's does not tell about connections; there it always had one.)
+   */
+  isJudgedAfter(ms: number): boolean {
+    const queued = this.#stage === 'waiting' && this.connection === undefined && this.#call.poolsOwn
+    return !queued && this.#call.now() - this.#startedAt >= ms
   }
 
   get origin(): string {

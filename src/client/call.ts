@@ -8,7 +8,7 @@ import { parseRetryAfter } from '../core/retry-after.ts'
 import type { Deadline, Expirable } from '../time/deadline.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { CallLog, StatusError } from './call-log.ts'
-import type { AttemptOutcome, AttemptRecord, NotRetriedReason } from './errors.ts'
+import { type AttemptOutcome, type AttemptRecord, InvalidRequestError, type NotRetriedReason } from './errors.ts'
 import { isTransientStatus } from '../retry/transient.ts'
 import { codeOf, localError } from './failure.ts'
 import type { InFlightCall } from './in-flight.ts'
@@ -148,8 +148,8 @@ export class Call
   #expired(): void {
     if (this.#done) return
     const attempt = this.#attempt
-    // An attempt that earlier ones left too little time for is not judged; nor is one whose reader is the slow side.
-    const fair = this.#committed ? !this.paused : this.#attemptCount === 1
+    // Nobody is judged by less time than half of what an attempt is given, nor for a reader that is the slow side.
+    const fair = this.#committed ? !this.paused : attempt?.isJudgedAfter(this.#runtime.settings.attemptTimeoutMs / 2)
     const timeout = new TimeoutError(this.#timeoutMs, 'total', { cause: this.#plan?.lastError })
     attempt?.stop(timeout, 'timeout', fair ? 'failure' : 'ignore')
     this.#fail(this.#log.error(timeout.code, timeout.message, timeout, 'deadline'))
@@ -234,7 +234,7 @@ export class Call
     if (this.#done) return
     const sent = attempt.sent
     const timeout = new TimeoutError(this.#runtime.settings.attemptTimeoutMs, 'attempt')
-    attempt.stop(timeout, 'timeout', 'failure')
+    attempt.stop(timeout, 'timeout', attempt.isJudgedAfter(0) ? 'failure' : 'ignore')
     this.attemptFailed(attempt, sent ? 'maybe-sent' : 'not-sent', timeout)
   }
 
@@ -270,7 +270,8 @@ export class Call
     this.#attempt = undefined
     const { reporter, name } = this.#runtime
     if (reporter.heard('retry')) reporter.emit('retry', { service: name, failed: record, delayMs: answer })
-    this.#plan.wait(answer, () => this.runInAsyncScope(this.#next, this))
+    // A listener may have ended the call just now.
+    if (!this.#done) this.#plan.wait(answer, () => this.runInAsyncScope(this.#next, this))
     return true
   }
 
@@ -310,8 +311,12 @@ export class Call
   upgraded(controller: Dispatcher.DispatchController, status: number, headers: Headers, socket: Duplex): void {
     this.#log.status = status
     this.rawHeaders = controller.rawHeaders ?? null
+    if (this.#handler.onRequestUpgrade === undefined) {
+      socket.destroy()
+      return this.#fail(new InvalidRequestError(`nobody here takes the connection that a ${status} hands over`))
+    }
     this.#end()
-    this.#handler.onRequestUpgrade?.(this, status, headers, socket)
+    this.#handler.onRequestUpgrade(this, status, headers, socket)
     this.#log.report(undefined)
   }
 
@@ -324,6 +329,10 @@ export class Call
 
   now(): number {
     return this.#runtime.clock.now()
+  }
+
+  get poolsOwn(): boolean {
+    return this.#runtime.poolsOwn
   }
 
   addDeadline(durationMs: number, target: Expirable, now?: number): Deadline {
@@ -366,9 +375,11 @@ export class Call
     this.#log.notRetried ??= notRetried
     try {
       this.#handler.onResponseError?.(this, error)
-    } finally {
-      this.#log.report(error)
+    } catch (fault) {
+      // There is nobody left to tell but the listeners; thrown on, it would end the process from a timer.
+      this.#runtime.reporter.fault('onResponseError', fault)
     }
+    this.#log.report(error)
   }
 
   #end(): void {

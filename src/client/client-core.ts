@@ -48,7 +48,7 @@ export class ClientCore {
     const random = read.function('random', systemRandom)
     this.#defaults = readCallPolicy('ServiceClient', read, defaultCallSettings())
     this.#configured = readServices(read.raw('services'), this.#defaults)
-    this.#suffix = read.string('suffix', undefined)?.toLowerCase()
+    this.#suffix = read.string('suffix', undefined)?.toLowerCase().replace(/^\./, '')
     const connections = read.number('connections', { default: 64, min: 1, integer: true })
     const connectTimeoutMs = read.duration('connectTimeoutMs', 5_000, 1)
     const transport = read.implementing<Dispatcher | undefined>('transport', ['dispatch'], undefined)
@@ -70,6 +70,7 @@ export class ClientCore {
     this.#shared = {
       discovery: this.discovery,
       transport: this.#transport,
+      poolsOwn: this.#ownPools !== undefined,
       forget: (instance) => this.#ownPools?.forget(instanceOrigin(instance)),
       clock: this.#clock,
       random,
@@ -120,15 +121,16 @@ export class ClientCore {
 
   #serviceOfHost(hostname: string, everyHost: boolean): string | undefined {
     // URLs are lower-cased on the way here; the names in the configuration need not be.
-    for (const name of this.#configured.keys()) if (name.toLowerCase() === hostname) return name
-    if (this.#suffix !== undefined && hostname.endsWith(`.${this.#suffix}`)) {
-      return hostname.slice(0, -this.#suffix.length - 1)
-    }
-    return everyHost ? hostname : undefined
+    const ending = this.#suffix === undefined ? '' : `.${this.#suffix}`
+    const suffixed = ending !== '' && hostname.endsWith(ending)
+    const bare = suffixed ? hostname.slice(0, -ending.length) : hostname
+    for (const name of this.#configured.keys()) if (name.toLowerCase() === bare) return name
+    return everyHost || suffixed ? bare : undefined
   }
 
   /** Sends what is for no service of ours straight on. */
   passThrough(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (this.#closing !== undefined) throw new ClosedError('ServiceClient')
     const { dispatcher: _dispatcher, ...rest } = options as Dispatcher.DispatchOptions & { dispatcher?: unknown }
     if (this.#ownPools === undefined) return this.#transport.dispatch(rest, handler)
     this.#outside ??= outsideAgent()

@@ -15,6 +15,8 @@ const LOCAL_CODES: ReadonlySet<string> = new Set([
   'UND_ERR_MAX_ORIGINS_REACHED',
   'UND_ERR_DESTROYED',
   'UND_ERR_CLOSED',
+  // A body whose pieces cannot be written.
+  'ERR_INVALID_ARG_TYPE',
 ])
 
 /** A caller's own mistake (4xx) says nothing bad about the server; asking to slow down, or giving up, does. */

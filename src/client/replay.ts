@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { FormData } from 'undici'
 import { copyOf } from './own-properties.ts'
 import { headerValue } from './request-check.ts'
 
@@ -27,7 +26,8 @@ export function isReplayable(body: unknown): boolean {
     ArrayBuffer.isView(body) ||
     body instanceof ArrayBuffer ||
     body instanceof Blob ||
-    body instanceof FormData
+    // By its tag: Node's own FormData is another class than undici's, and as good.
+    Object.prototype.toString.call(body) === '[object FormData]'
   )
 }
 

@@ -44,6 +44,19 @@ export function checkTimeout(timeoutMs: unknown): void {
   throw new InvalidRequestError(`timeoutMs must be a number from 0 milliseconds, got ${show(timeoutMs)}`)
 }
 
+/** Headers that can be read more than once: an iterator would be at its end after it was checked. */
+export function settledHeaders<H>(headers: H): H | string[] {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers) || !(Symbol.iterator in headers)) {
+    return headers
+  }
+  const settled: string[] = []
+  for (const pair of headers as unknown as Iterable<[string, string]>) {
+    if (!Array.isArray(pair) || pair.length !== 2) throw new InvalidRequestError('headers must come as pairs')
+    settled.push(...pair)
+  }
+  return settled
+}
+
 /** Checks every header, in whichever of undici's three forms they come. */
 export function checkHeaders(headers: Dispatcher.DispatchOptions['headers']): void {
   if (headers === null || headers === undefined) return

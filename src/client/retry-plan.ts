@@ -46,7 +46,7 @@ export class RetryPlan {
     const decision = this.#runtime.retry?.decide({
       attempt: failed.number,
       error: failed.error,
-      retryable: true,
+      retryable: this.#runtime.asksRetryable ? undefined : true,
       retryAfterMs: failed.retryAfterMs,
       previousDelayMs: this.#delayMs,
       deadline: this.#deadline,

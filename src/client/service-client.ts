@@ -16,7 +16,7 @@ import { ServiceDispatcher, type ServiceRequestExtras } from './service-dispatch
 export interface ServiceCallOptions extends CallOptions {
   /** Appended to the path; arrays repeat the name, undefined and null leave it out. */
   readonly query?: Query | undefined
-  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly headers?: Readonly<Record<string, string>> | Headers | undefined
   /** What hashing strategies tie to an instance. @default key */
   readonly balancingKey?: string | undefined
 }
@@ -88,6 +88,9 @@ export class ServiceClient extends TypedEmitter<ClientEvents> implements AsyncDi
     const bytes = body instanceof Uint8Array
     const { signal, query, headers, idempotent, timeoutMs, balancingKey, key } = ownProperties(options)
     checkMethod(method)
+    if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
+      throw new InvalidRequestError('signal must be an AbortSignal')
+    }
     const handler = new JsonCall<T>({ service, method, path, maxBodyBytes, signal, clock })
     this.#everyHost.dispatch(
       {
@@ -134,9 +137,11 @@ export class ServiceClient extends TypedEmitter<ClientEvents> implements AsyncDi
 }
 
 /** The caller's headers, and ours where he names none of that kind, whatever the case of his letters. */
-function jsonHeaders(given: Readonly<Record<string, string>> | undefined, withBody: boolean): string[] {
+function jsonHeaders(given: ServiceCallOptions['headers'], withBody: boolean): string[] {
   const headers: string[] = []
-  for (const name of Object.keys(given ?? {})) headers.push(name, (given as Record<string, string>)[name] as string)
+  // A Headers object has no keys of its own: without being asked by name, it would pass for empty.
+  const pairs = given === undefined ? [] : Symbol.iterator in given ? given : Object.entries(given)
+  for (const [name, value] of pairs as Iterable<[string, string]>) headers.push(name, value)
   if (headerValue(headers, 'accept') === undefined) headers.push('accept', 'application/json')
   if (withBody && headerValue(headers, 'content-type') === undefined) headers.push('content-type', 'application/json')
   return headers

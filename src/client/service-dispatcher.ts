@@ -2,7 +2,7 @@ import { Dispatcher, Dispatcher1Wrapper } from 'undici'
 import { Call, type CallExtras } from './call.ts'
 import type { ClientCore } from './client-core.ts'
 import { ownProperties, ownProperty } from './own-properties.ts'
-import { checkedPath, checkHeaders, checkMethod, checkTimeout } from './request-check.ts'
+import { checkedPath, checkHeaders, checkMethod, checkTimeout, settledHeaders } from './request-check.ts'
 
 /** What a request may carry besides undici's own options. */
 export interface ServiceRequestExtras {
@@ -88,6 +88,7 @@ function checkedRequest(options: Dispatcher.DispatchOptions & ServiceRequestExtr
   // undici 6 and 7 leave their own dispatcher in the options, and 8 refuses it.
   if (request.dispatcher !== undefined) delete request.dispatcher
   checkMethod(request.method)
+  if (request.headers !== undefined) request.headers = settledHeaders(request.headers)
   checkHeaders(request.headers)
   request.path = checkedPath(request.path)
   return request

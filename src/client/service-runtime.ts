@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { LoadBalancer } from '../balancing/load-balancer.ts'
 import { CircuitBreaker } from '../breaker/circuit-breaker.ts'
+import type { ListenerFault } from '../core/emitter.ts'
 import type { ServiceInstance } from '../core/instance.ts'
 import type { DiscoveryClient } from '../discovery/discovery-client.ts'
 import { RetryBudget } from '../retry/budget.ts'
@@ -25,6 +26,7 @@ export interface SharedParts {
   readonly discovery: DiscoveryClient
   /** What sends the attempts. */
   readonly transport: Dispatcher
+  readonly poolsOwn: boolean
   /** The instance is gone, and its connections may be. */
   readonly forget: (instance: ServiceInstance) => void
   readonly clock: Clock
@@ -41,12 +43,16 @@ export class ServiceRuntime {
   readonly balancer: LoadBalancer
   readonly breaker: CircuitBreaker | undefined
   readonly retry: RetryPolicy | undefined
+  /** Whether the user gave a `retryable`: without one, what `RetryPlan` allows is worth a try. */
+  readonly asksRetryable: boolean
   readonly transport: Dispatcher
+  readonly poolsOwn: boolean
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly reporter: Reporter
   readonly calls: InFlight
   readonly #discovery: DiscoveryClient
+  readonly #forget: SharedParts['forget']
   #instances: readonly ServiceInstance[] | undefined
 
   constructor(name: string, settings: CallSettings, shared: SharedParts) {
@@ -54,6 +60,8 @@ export class ServiceRuntime {
     this.name = name
     this.settings = settings
     this.transport = shared.transport
+    this.poolsOwn = shared.poolsOwn
+    this.#forget = shared.forget
     this.clock = clock
     this.deadlines = shared.deadlines
     this.reporter = shared.reporter
@@ -66,13 +74,14 @@ export class ServiceRuntime {
     const budget = clock === systemClock && !timersAreFake() ? RetryBudget.shared(name) : { clock }
     this.breaker = serviceBreaker === false ? undefined : new CircuitBreaker({ ...serviceBreaker, name, clock })
     this.retry = retry === false ? undefined : new RetryPolicy({ budget, ...retry, name, clock, random })
+    this.asksRetryable = retry !== false && retry.retryable !== undefined
     this.#forwardEvents()
-    this.balancer.on('removed', ({ instance }) => shared.forget(instance))
+    this.balancer.on('removed', ({ instance }) => this.#forget(instance))
   }
 
-  /** Nobody will call through this any more; calls in flight finish. */
+  /** Forgotten for other services: its idle connections go. Calls in flight finish, and may still try again. */
   retire(): void {
-    this.balancer.update([])
+    for (const instance of this.#instances ?? []) this.#forget(instance)
   }
 
   /** Takes over what discovery knows by now. False when it knows nothing yet, and `load` has to be awaited. */
@@ -106,6 +115,10 @@ export class ServiceRuntime {
     this.balancer.on('ejected', (event) => reporter.emit('ejected', { service, ...event }))
     this.balancer.on('restored', (event) => reporter.emit('restored', { service, ...event }))
     this.balancer.on('panic', (event) => reporter.emit('panic', { service, ...event }))
+    const onFault = ({ event, error }: ListenerFault): void => reporter.fault(event, error)
+    this.breaker?.on('error', onFault)
+    this.balancer.on('error', onFault)
+    this.retry?.on('error', onFault)
   }
 }
 

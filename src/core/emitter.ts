@@ -1,4 +1,5 @@
 import { EventEmitter } from 'eventemitter3'
+import { describeThrown } from './errors.ts'
 
 /**
  * Typed events whose listeners cannot hurt: one that throws or rejects is reported, the others still run, and the
@@ -97,6 +98,7 @@ function guarded(work: () => unknown, onFault: (error: unknown) => void): void {
 }
 
 function warn({ event, error }: ListenerFault): void {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const stack: unknown = error instanceof Error ? error.stack : undefined
+  const text = typeof stack === 'string' ? stack : describeThrown(error)
   process.emitWarning(`a listener of '${event}' failed: ${text}`, { type: 'GatelessWarning' })
 }

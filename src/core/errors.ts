@@ -49,6 +49,16 @@ export function isGatelessError(error: unknown, code?: string): error is Gateles
   )
 }
 
+/** What was thrown, in words, whatever it is: describing an error must never throw another. */
+export function describeThrown(thrown: unknown): string {
+  try {
+    if (!(thrown instanceof Error)) return String(thrown)
+    return typeof thrown.message === 'string' && thrown.message !== '' ? thrown.message : `${thrown.name}`
+  } catch {
+    return Object.prototype.toString.call(thrown)
+  }
+}
+
 /** Time ran out. `ERR_GATELESS_TIMEOUT`. */
 export class TimeoutError extends GatelessError {
   override readonly name = 'TimeoutError'

@@ -121,11 +121,12 @@ export function parseMetadata(value: unknown): Readonly<Record<string, string>> 
 /** Unknown is 1, not 0: an entry without a weight must not drain. */
 function parseWeight(value: unknown): number {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) return 1
-  return Math.min(value, INSTANCE_LIMITS.weight)
+  // Plus 0: JSON can say -0, which is not the same thing to whoever compares.
+  return Math.min(value, INSTANCE_LIMITS.weight) + 0
 }
 
 function parsePriority(value: unknown): number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 128 ? value : 0
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 128 ? value + 0 : 0
 }
 
 function parseDate(value: unknown): string | null {

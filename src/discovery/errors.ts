@@ -1,4 +1,4 @@
-import { GatelessError } from '../core/errors.ts'
+import { describeThrown, GatelessError } from '../core/errors.ts'
 
 /** The provider says there is no such service. `ERR_GATELESS_SERVICE_NOT_FOUND`; `retryAfterMs` says when it is asked again. */
 export class ServiceNotFoundError extends GatelessError {
@@ -34,7 +34,8 @@ export class DiscoveryError extends GatelessError {
 
 /** One short line; providers that people write themselves may put a whole URL into theirs, password included. */
 function summary(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message || cause.name : String(cause)
-  const line = text.replace(/\/\/[^/\s@]*@/g, '//***@').replace(/\s+/g, ' ')
+  const line = describeThrown(cause)
+    .replace(/\/\/[^/\s@]*@/g, '//***@')
+    .replace(/\s+/g, ' ')
   return line.length > 200 ? `${line.slice(0, 200)}…` : line
 }

@@ -1,5 +1,7 @@
+import { parseHost, parsePort } from '../core/host.ts'
 import { instanceOrigin, type ServiceInstance } from '../core/instance.ts'
 import { show } from '../core/options.ts'
+import { isText } from '../core/parse-instance.ts'
 import type { BackoffInput } from '../time/backoff.ts'
 import { DiscoveryError, ServiceNotFoundError } from './errors.ts'
 import { type MergedInstances, mergeInstances } from './merge-instances.ts'
@@ -44,9 +46,17 @@ export class ServiceRecord {
   #belief: Belief = { kind: 'nothing' }
   /** Timestamps are null when unset: 0 is a time like any other. */
   readonly #times: Record<
-    'confirmedAt' | 'refreshAt' | 'freshUntil' | 'retryAt' | 'heldSince' | 'askedAt',
+    'confirmedAt' | 'refreshAt' | 'freshUntil' | 'retryAt' | 'heldSince' | 'partialSince' | 'askedAt',
     number | null
-  > = { confirmedAt: null, refreshAt: null, freshUntil: null, retryAt: null, heldSince: null, askedAt: null }
+  > = {
+    confirmedAt: null,
+    refreshAt: null,
+    freshUntil: null,
+    retryAt: null,
+    heldSince: null,
+    partialSince: null,
+    askedAt: null,
+  }
   #latest = Number.NEGATIVE_INFINITY
   #failures = 0
   #lastDelayMs: number | undefined
@@ -72,7 +82,15 @@ export class ServiceRecord {
   /** The list while it may still be served. */
   peek(now: number): readonly ServiceInstance[] | undefined {
     this.#rebase(now)
-    return this.#servable(now) ? this.listed : undefined
+    return this.#servable(now) && !this.#idledPast(now) ? this.listed : undefined
+  }
+
+  /** Past its time although the provider is not failing: nobody asked for a while, and the addresses may be others' now. */
+  #idledPast(now: number): boolean {
+    const { freshUntil, askedAt } = this.#times
+    if (freshUntil === null || now < freshUntil || this.#failures > 0) return false
+    // A refresh that began in time is still under way: nobody has to wait for it.
+    return this.load === undefined || askedAt === null || askedAt >= freshUntil
   }
 
   /** How long ago the provider last said what is believed. */
@@ -144,8 +162,9 @@ export class ServiceRecord {
   /** The provider answered. @throws {TypeError} when it did not keep its contract, with nothing changed. */
   accept(answer: ListAnswer, now: number): Accepted {
     const current = this.listed
-    const incoming = withMissing(instancesOf(answer), answer, current ?? EMPTY)
+    const { instances, unusable } = usable(instancesOf(answer))
     this.#rebase(now)
+    const incoming = this.#withMissing(instances, answer, current ?? EMPTY, now)
     const wasTroubled = this.#failures > 0 || this.#times.heldSince !== null
     this.#failures = 0
     this.#lastDelayMs = undefined
@@ -171,8 +190,26 @@ export class ServiceRecord {
     this.#belief = answer.kind === 'ok' ? { kind: 'listed', instances: merged.instances } : { kind: 'absent' }
     // From nothing to an empty list is news (there is such a service); from nothing to "no such service" is an error.
     const changed = merged.changed || (!hadBelief && answer.kind === 'ok')
-    const dropped = answer.kind === 'ok' ? (answer.dropped ?? 0) : 0
+    const dropped = unusable + (answer.kind === 'ok' ? (answer.dropped ?? 0) : 0)
     return { recovered: wasTroubled, ...(changed ? { change: { ...merged, dropped } } : {}) }
+  }
+
+  /** What a partial answer leaves out stays for a while, unless somebody else has its address now. */
+  #withMissing(
+    listed: readonly ServiceInstance[],
+    answer: ListAnswer,
+    known: readonly ServiceInstance[],
+    now: number,
+  ): readonly ServiceInstance[] {
+    if (answer.kind !== 'ok' || answer.partial !== true) {
+      this.#times.partialSince = null
+      return listed
+    }
+    this.#times.partialSince ??= now
+    // A source that never becomes whole would otherwise fill this list with everything it ever named.
+    if (now - this.#times.partialSince > this.#rules.emptyHoldMs) return listed
+    const taken = new Set(listed.flatMap((instance) => [instance.id, instanceOrigin(instance)]))
+    return [...listed, ...known.filter((instance) => !taken.has(instance.id) && !taken.has(instanceOrigin(instance)))]
   }
 
   /** What the backoff is to be asked with at the next failure. */
@@ -242,15 +279,15 @@ function instancesOf(answer: ListAnswer): readonly ServiceInstance[] {
   )
 }
 
-/** What a partial answer leaves out stays, unless somebody else has its address now. */
-function withMissing(
-  listed: readonly ServiceInstance[],
-  answer: ListAnswer,
-  known: readonly ServiceInstance[],
-): readonly ServiceInstance[] {
-  if (answer.kind !== 'ok' || answer.partial !== true || known.length === 0) return listed
-  const taken = new Set(listed.flatMap((instance) => [instance.id, instanceOrigin(instance)]))
-  return [...listed, ...known.filter((instance) => !taken.has(instance.id) && !taken.has(instanceOrigin(instance)))]
+/** Providers are written by users too: an entry whose address breaks the grammar must not reach a URL. */
+function usable(listed: readonly ServiceInstance[]): { instances: readonly ServiceInstance[]; unusable: number } {
+  if (listed.every(isUsable)) return { instances: listed, unusable: 0 }
+  const instances = listed.filter(isUsable)
+  return { instances, unusable: listed.length - instances.length }
+}
+
+function isUsable(entry: Partial<ServiceInstance> | null | undefined): boolean {
+  return parseHost(entry?.host) !== undefined && parsePort(entry?.port) !== undefined && isText(entry?.id)
 }
 
 function clampTtl(ttlMs: unknown): number | undefined {

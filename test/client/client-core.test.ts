@@ -117,7 +117,7 @@ describe('close', () => {
     await vi.advanceTimersByTimeAsync(1)
     await closed
     expect(await other).toMatchObject({ code: 'ERR_GATELESS_CLOSED' })
-    expect(faults).toEqual([{ event: 'close', error: oops }])
+    expect(faults).toEqual([{ event: 'onResponseError', error: oops }])
     await expectNothingLeft(leases)
   })
 })

@@ -81,7 +81,8 @@ describe('call', () => {
 
   it('with something that is no signal fails, and leaves nothing', async () => {
     const { client, leases } = stubClient(new StubTransport(json(1)))
-    await expect(client.call('orders', 'GET', '/', undefined, { signal: {} as never })).rejects.toThrow(TypeError)
+    const call = client.call('orders', 'GET', '/', undefined, { signal: {} as never })
+    await expect(call).rejects.toMatchObject({ code: 'ERR_GATELESS_INVALID_REQUEST' })
     expect(leases.inFlight).toBe(0)
     await client.close()
   })

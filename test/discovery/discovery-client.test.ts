@@ -522,11 +522,49 @@ describe('peek', () => {
   it('serves at once and refreshes what is due in the background, once', async () => {
     const { client, provider, clock } = setUp([ok('a'), ok('b')])
     await client.discover('s')
-    await clock.advance(60_000)
+    await clock.advance(29_000)
     for (let i = 0; i < 100; i += 1) expect(ids(client.peek('s'))).toEqual(['a'])
     expect(provider.loads).toBe(2)
     await clock.advance(0)
     expect(ids(client.peek('s'))).toEqual(['b'])
+  })
+
+  it('serves nothing past its time when nobody asked for a while and the provider is well: addresses move', async () => {
+    const { client, clock } = setUp([ok('a'), ok('b')])
+    await client.discover('s')
+    await clock.advance(3_540_000)
+    expect(client.peek('s')).toBeUndefined()
+    expect(ids(await client.discover('s'))).toEqual(['b'])
+  })
+
+  it('goes on serving past its time while a refresh that began in time is under way', async () => {
+    const { client, provider, clock } = setUp([ok('a'), 'hang'])
+    await client.discover('s')
+    await clock.advance(29_000)
+    expect(ids(client.peek('s'))).toEqual(['a'])
+    await clock.advance(2_000)
+    expect(ids(client.peek('s'))).toEqual(['a'])
+    expect(provider.loads).toBe(2)
+  })
+
+  it('drops what a provider of a user’s says where the address breaks the grammar, and counts it', async () => {
+    const evil = ['good.internal@127.0.0.1', '0x7f000001', '127.0.0.1/#', 'a\r\nb'].map((host, i) => ({
+      ...instance(`e${i}`),
+      host,
+    }))
+    const answer: ListAnswer = { kind: 'ok', instances: [...evil, null as never, instance('a')] }
+    const { client } = setUp([answer])
+    const dropped: number[] = []
+    client.on('changed', (event) => dropped.push(event.dropped))
+    expect(ids(await client.discover('s'))).toEqual(['a'])
+    expect(dropped).toEqual([5])
+  })
+
+  it('survives a provider that rejects with what cannot even be described', async () => {
+    for (const thrown of [Object.create(null), Object.assign(new Error('x'), { message: {} }), undefined, null]) {
+      const { client } = setUp([() => Promise.reject(thrown)])
+      expect(await codeOf(client.discover('s'))).toBe('ERR_GATELESS_DISCOVERY')
+    }
   })
 })
 
