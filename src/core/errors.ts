@@ -53,7 +53,9 @@ export function isGatelessError(error: unknown, code?: string): error is Gateles
 export function describeThrown(thrown: unknown): string {
   try {
     if (!(thrown instanceof Error)) return String(thrown)
-    return typeof thrown.message === 'string' && thrown.message !== '' ? thrown.message : `${thrown.name}`
+    // What the types promise of an Error is only a habit.
+    const { message, name } = thrown as { message: unknown; name: unknown }
+    return typeof message === 'string' && message !== '' ? message : String(name)
   } catch {
     return Object.prototype.toString.call(thrown)
   }
