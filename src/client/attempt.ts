@@ -89,8 +89,13 @@ export class Attempt implements PooledHandler, Expirable {
    * our own connections. (A transport of the user's does not tell about connections; there it always had one.)
    */
   isJudgedAfter(ms: number): boolean {
-    const queued = this.#stage === 'waiting' && this.connection === undefined && this.#call.poolsOwn
-    return !queued && this.#call.now() - this.#startedAt >= ms
+    return !this.#queued && this.#call.now() - this.#startedAt >= ms
+  }
+
+  /** Waiting for one of our own connections: none is free yet, or the one it is to use still carries another request. */
+  get #queued(): boolean {
+    if (this.#stage !== 'waiting' || !this.#call.poolsOwn) return false
+    return this.connection === undefined || this.connection.requests > 0
   }
 
   get origin(): string {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { CircuitBreaker, type TripRule } from 'gateless'
+import { CircuitBreaker, type Member, ServiceClient, staticList, type Strategy, type TripRule } from 'gateless'
+import { http } from '../support/servers.ts'
 import { failure, stubClient } from '../support/stub-client.ts'
 import { answer, json, queued, refuse, silent, StubTransport } from '../support/stub-transport.ts'
 
@@ -55,6 +56,43 @@ describe('who is judged', () => {
     }
   })
 })
+
+describe('a queue of our own', () => {
+  it('is no failure of the instance behind it: whoever waits for a connection judges nobody', async () => {
+    const peer = await http(() => {})
+    const client = new ServiceClient({
+      discovery: { provider: staticList({ s: [peer.instance, { host: '127.0.0.1', port: 1 }] }) },
+      connections: 1,
+      attemptTimeoutMs: 50,
+      retry: false,
+      breaker: { instance: { failureThreshold: 2 }, service: false },
+      balancing: { strategy: only(peer.port) },
+    })
+    const ejected: unknown[] = []
+    client.on('ejected', (event) => ejected.push(event))
+    // One holds the only connection and is at fault; the others never get one.
+    await Promise.all(Array.from({ length: 10 }, () => failure(client.call('s', 'GET', '/'))))
+    expect(ejected).toEqual([])
+    await client.close()
+    await peer.close()
+  })
+})
+
+/** Always the instance at this port. */
+function only(port: number): Strategy {
+  return {
+    name: 'only',
+    create: () => {
+      let members: readonly Member[] = []
+      return {
+        update: (next) => {
+          members = next
+        },
+        pick: () => members.find(({ instance }) => instance.port === port),
+      }
+    },
+  }
+}
 
 describe('options of the client', () => {
   it('retryable is asked, with the error that a status stands for', async () => {
