@@ -81,7 +81,7 @@ export class Attempt implements PooledHandler, Expirable {
 
   /** Whether any of it may have reached the instance. */
   get sent(): boolean {
-    return this.#stage !== 'waiting'
+    return this.#controller !== undefined
   }
 
   /**

@@ -387,6 +387,8 @@ export class Call
     this.#done = true
     this.#clearDeadline()
     this.#plan?.cancel()
+    // undici keeps a request that waits until its turn comes; its body, which nobody will send, need not wait with it.
+    if (this.#attempt?.sent === false) this.#request.body = null
     this.#runtime.calls.delete(this)
   }
 

@@ -130,6 +130,16 @@ describe('headers', () => {
 })
 
 describe('after the end', () => {
+  it('a request that still waits for a connection no longer holds its body', async () => {
+    vi.useFakeTimers()
+    const transport = new StubTransport(queued)
+    const { client } = stubClient(transport, { retry: false })
+    const ended = failure(client.call('orders', 'PUT', '/', { large: 'x'.repeat(1_000) }, { timeoutMs: 10 }))
+    await vi.advanceTimersByTimeAsync(10)
+    await ended
+    expect(transport.last().options.body).toBeNull()
+  })
+
   it('a call that a listener of its retry ended leaves no timer', async () => {
     vi.useFakeTimers()
     const caller = new AbortController()
