@@ -23,7 +23,7 @@ const DRAIN_MS = 1_000
 export interface AttemptOwner {
   readonly paused: boolean
   /** Whether connections are our own, so that an attempt without one is known to wait. */
-  readonly poolsOwn: boolean
+  readonly ownsPools: boolean
   readonly startedAt: number
   now(): number
   /** Runs what undici calls back in the caller's async context; undici runs it in that of whoever opened the socket. */
@@ -94,7 +94,7 @@ export class Attempt implements PooledHandler, Expirable {
 
   /** Waiting for one of our own connections: none is free yet, or the one it is to use still carries another request. */
   get #queued(): boolean {
-    if (this.#stage !== 'waiting' || !this.#call.poolsOwn) return false
+    if (this.#stage !== 'waiting' || !this.#call.ownsPools) return false
     return this.connection === undefined || this.connection.requests > 0
   }
 

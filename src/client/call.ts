@@ -331,8 +331,8 @@ export class Call
     return this.#runtime.clock.now()
   }
 
-  get poolsOwn(): boolean {
-    return this.#runtime.poolsOwn
+  get ownsPools(): boolean {
+    return this.#runtime.ownsPools
   }
 
   addDeadline(durationMs: number, target: Expirable, now?: number): Deadline {

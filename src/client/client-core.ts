@@ -70,7 +70,7 @@ export class ClientCore {
     this.#shared = {
       discovery: this.discovery,
       transport: this.#transport,
-      poolsOwn: this.#ownPools !== undefined,
+      ownsPools: this.#ownPools !== undefined,
       forget: (instance) => this.#ownPools?.forget(instanceOrigin(instance)),
       clock: this.#clock,
       random,

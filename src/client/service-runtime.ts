@@ -26,7 +26,8 @@ export interface SharedParts {
   readonly discovery: DiscoveryClient
   /** What sends the attempts. */
   readonly transport: Dispatcher
-  readonly poolsOwn: boolean
+  /** Whether that is our own pools, where an attempt without a connection is known to wait for one. */
+  readonly ownsPools: boolean
   /** The instance is gone, and its connections may be. */
   readonly forget: (instance: ServiceInstance) => void
   readonly clock: Clock
@@ -46,7 +47,7 @@ export class ServiceRuntime {
   /** Whether the user gave a `retryable`: without one, what `RetryPlan` allows is worth a try. */
   readonly asksRetryable: boolean
   readonly transport: Dispatcher
-  readonly poolsOwn: boolean
+  readonly ownsPools: boolean
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly reporter: Reporter
@@ -60,7 +61,7 @@ export class ServiceRuntime {
     this.name = name
     this.settings = settings
     this.transport = shared.transport
-    this.poolsOwn = shared.poolsOwn
+    this.ownsPools = shared.ownsPools
     this.#forget = shared.forget
     this.clock = clock
     this.deadlines = shared.deadlines
