@@ -56,6 +56,10 @@ export class Attempt implements PooledHandler, Expirable {
   readonly #call: AttemptOwner
   readonly #permit: Permit | undefined
   readonly #startedAt: number
+  /** Since when the instance has been at it; later than the start for one that waited for a connection of our own. */
+  #heldSince: number
+  #waited = false
+  #timeoutMs = 0
   #stage: Stage = 'waiting'
   #deadline: Deadline | undefined
   #controller: Controller | undefined
@@ -72,6 +76,7 @@ export class Attempt implements PooledHandler, Expirable {
     this.lease = lease
     this.#permit = permit
     this.#startedAt = call.now()
+    this.#heldSince = this.#startedAt
   }
 
   /** Also read by the pool, to tell a refused request from a busy connection. */
@@ -85,11 +90,12 @@ export class Attempt implements PooledHandler, Expirable {
   }
 
   /**
-   * Whether its time being over says anything about the instance: it had at least so long, and was not waiting for one of
-   * our own connections. (A transport of the user's does not tell about connections; there it always had one.)
+   * Whether its time being over says anything about the instance: that had at least half of what an attempt is given, and
+   * the wait for one of our own connections is none of it. (A transport of the user's does not tell about connections;
+   * there it always had one.)
    */
-  isJudgedAfter(ms: number): boolean {
-    return !this.#queued && this.#call.now() - this.#startedAt >= ms
+  get hadItsTime(): boolean {
+    return !this.#queued && this.#call.now() - this.#heldSince >= this.#timeoutMs / 2
   }
 
   /** Waiting for one of our own connections: none is free yet, or the one it is to use still carries another request. */
@@ -103,7 +109,13 @@ export class Attempt implements PooledHandler, Expirable {
   }
 
   begin(timeoutMs: number): void {
+    this.#timeoutMs = timeoutMs
     this.#deadline = this.#call.addDeadline(timeoutMs, this, this.#startedAt)
+  }
+
+  /** The transport has it. */
+  dispatched(): void {
+    this.#waited = this.#queued
   }
 
   pause(): void {
@@ -144,6 +156,7 @@ export class Attempt implements PooledHandler, Expirable {
     if (this.#stopped !== undefined) throw asError(this.#stopped.reason)
     this.#controller = controller
     this.#stage = 'sent'
+    if (this.#waited) this.#heldSince = this.#call.now()
     this.#reused = this.connection !== undefined && this.connection.requests++ > 0
     if (this.#call.paused) controller.pause()
   }

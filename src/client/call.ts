@@ -148,8 +148,8 @@ export class Call
   #expired(): void {
     if (this.#done) return
     const attempt = this.#attempt
-    // Nobody is judged by less time than half of what an attempt is given, nor for a reader that is the slow side.
-    const fair = this.#committed ? !this.paused : attempt?.isJudgedAfter(this.#runtime.settings.attemptTimeoutMs / 2)
+    // Nor is anybody judged for a reader that is the slow side.
+    const fair = this.#committed ? !this.paused : attempt?.hadItsTime
     const timeout = new TimeoutError(this.#timeoutMs, 'total', { cause: this.#plan?.lastError })
     attempt?.stop(timeout, 'timeout', fair ? 'failure' : 'ignore')
     this.#fail(this.#log.error(timeout.code, timeout.message, timeout, 'deadline'))
@@ -188,6 +188,7 @@ export class Call
     attempt.begin(settings.attemptTimeoutMs)
     try {
       this.#runtime.transport.dispatch(this.#requestFor(attempt), attempt)
+      attempt.dispatched()
     } catch (error) {
       attempt.onResponseError(this, error as Error)
     }
@@ -234,7 +235,7 @@ export class Call
     if (this.#done) return
     const sent = attempt.sent
     const timeout = new TimeoutError(this.#runtime.settings.attemptTimeoutMs, 'attempt')
-    attempt.stop(timeout, 'timeout', attempt.isJudgedAfter(0) ? 'failure' : 'ignore')
+    attempt.stop(timeout, 'timeout', attempt.hadItsTime ? 'failure' : 'ignore')
     this.attemptFailed(attempt, sent ? 'maybe-sent' : 'not-sent', timeout)
   }
 
