@@ -20,12 +20,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   breaker: GROUND,
   retry: GROUND,
   limits: GROUND,
+  answers: GROUND,
   balancing: GROUND,
   discovery: GROUND,
   backends: ['discovery', ...GROUND],
-  client: ['breaker', 'retry', 'limits', 'balancing', 'discovery', ...GROUND],
+  client: ['breaker', 'retry', 'limits', 'answers', 'balancing', 'discovery', ...GROUND],
   registry: ['backends', ...GROUND],
-  testing: ['breaker', 'retry', 'limits', 'balancing', 'discovery', 'backends', 'client', 'registry', ...GROUND],
+  testing: ['breaker', 'retry', 'limits', 'answers', 'balancing', 'discovery', 'backends', 'client', 'registry', ...GROUND],
 }
 
 /** Where a permission covers single files and not the whole room. */
@@ -42,7 +43,7 @@ const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   undici: ['client/', 'backends/', 'registry/health-checker.ts', 'registry/health-probe.ts'],
   'p-retry': ['retry/'],
-  'lru-cache': ['discovery/', 'client/'],
+  'lru-cache': ['discovery/', 'client/', 'answers/', 'breaker/keyed-breakers.ts'],
   eventemitter3: ['core/emitter.ts'],
 }
 

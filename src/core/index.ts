@@ -5,6 +5,6 @@ export { ClosedError, GatelessError, type GatelessErrorDetails, isGatelessError,
 export { type InstanceStatus, instanceOrigin, type ServiceInstance } from './instance.ts'
 export type { Classify, Outcome, OutcomeInfo, Permit, Verdict } from './outcome.ts'
 export { type Pipeline, pipeline } from './pipeline.ts'
-export type { Guard, Policy, PolicyInfo, Refusal } from './policy.ts'
+export type { Admission, Guard, Policy, PolicyInfo, PolicyKind, Refusal } from './policy.ts'
 export type { Clock, Timer } from '../time/clock.ts'
 export { type Random, seededRandom } from '../time/random.ts'

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../time/clock.ts'
 import { type CallOptions, CallScope, type Operation } from './context.ts'
 import type { Permit, Outcome } from './outcome.ts'
-import { type Guard, isGuard, isRefusal, type Policy, type PolicyInfo } from './policy.ts'
+import { type Guard, isGuard, isRefusal, isWaiting, type Policy, type PolicyInfo } from './policy.ts'
 import { race } from './race.ts'
 
 /** Several policies as one, outermost first. Neighbouring guards share one frame; the others nest. */
@@ -93,7 +93,7 @@ function guardStage(guards: readonly Guard[]): Stage {
       for (const guard of guards) {
         const answer = guard.admit(scope)
         if (isRefusal(answer)) throw answer.error()
-        permits.push(answer)
+        permits.push(isWaiting(answer) ? await answer : answer)
       }
     } catch (refusal) {
       // Those further out let it in for nothing; that a guard further in refused is not the remote's doing.

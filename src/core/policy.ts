@@ -9,13 +9,34 @@ import type { Outcome, Permit } from './outcome.ts'
 
 /** What a composition can know about a policy without running it. */
 export interface PolicyInfo {
-  readonly kind: 'breaker' | 'retry' | 'timeout' | 'pipeline' | (string & {})
+  readonly kind: PolicyKind | (string & {})
   readonly name: string
+  /** What it does, in plain words for `describe()`: "opens after 5 failures in a row, for 60 s". */
+  readonly summary?: string | undefined
   /** The longest one run of the work may take, in milliseconds, where the policy limits it. */
   readonly timeoutMs?: number | undefined
   /** How often the policy may run the work at most. */
   readonly maxAttempts?: number | undefined
+  /** How far back it looks to judge, in milliseconds, where it looks back. */
+  readonly windowMs?: number | undefined
 }
+
+/** The policies of this library. Those of others may be of any kind. */
+export type PolicyKind =
+  | 'adaptive-limiter'
+  | 'breaker'
+  | 'bulkhead'
+  | 'cache'
+  | 'chaos'
+  | 'coalesce'
+  | 'fallback'
+  | 'hedge'
+  | 'pipeline'
+  | 'rate-limiter'
+  | 'retry'
+  | 'shedder'
+  | 'throttle'
+  | 'timeout'
 
 /**
  * Runs work under a rule. `R`: what it may answer instead of the work; a policy that does so also declares
@@ -33,17 +54,28 @@ export interface Refusal {
 }
 
 /**
+ * What a guard answers: leave, a "no", or, where the call has to wait its turn, a promise of leave. The promise rejects
+ * with the refusal's error, or with the scope's reason when the call ends first; then nothing is held.
+ */
+export type Admission = Permit | Refusal | Promise<Permit>
+
+/**
  * A policy that only decides whether work may begin, and judges how it ended: a `pipeline` runs neighbouring guards
  * in one frame instead of nesting a closure for each.
  */
 export interface Guard extends Policy {
-  admit(context: CallContext): Permit | Refusal
+  admit(context: CallContext): Admission
   /** Settles the permit by what the work came to. Never throws. */
   judge(permit: Permit, outcome: Outcome, context: CallContext): void
 }
 
-export function isRefusal(answer: Permit | Refusal): answer is Refusal {
+export function isRefusal(answer: Admission): answer is Refusal {
   return 'refused' in answer
+}
+
+/** Whether the call has to wait its turn. Any thenable, since a guard may be a user's. */
+export function isWaiting(answer: Admission): answer is Promise<Permit> {
+  return typeof (answer as Partial<Promise<Permit>>).then === 'function'
 }
 
 export function isGuard(policy: Policy<unknown>): policy is Guard {

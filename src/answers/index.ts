@@ -1,0 +1,2 @@
+/** Where else does an answer come from? */
+export {}
