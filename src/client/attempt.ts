@@ -22,8 +22,6 @@ const DRAIN_MS = 1_000
 /** The call an attempt belongs to. */
 export interface AttemptOwner {
   readonly paused: boolean
-  /** Whether connections are our own, so that an attempt without one is known to wait. */
-  readonly ownsPools: boolean
   readonly startedAt: number
   now(): number
   /** Runs what undici calls back in the caller's async context; undici runs it in that of whoever opened the socket. */
@@ -60,6 +58,7 @@ export class Attempt implements PooledHandler, Expirable {
   #heldSince: number
   #waited = false
   #timeoutMs = 0
+  #ownsPools = false
   #stage: Stage = 'waiting'
   #deadline: Deadline | undefined
   #controller: Controller | undefined
@@ -100,7 +99,7 @@ export class Attempt implements PooledHandler, Expirable {
 
   /** Waiting for one of our own connections: none is free yet, or the one it is to use still carries another request. */
   get #queued(): boolean {
-    if (this.#stage !== 'waiting' || !this.#call.ownsPools) return false
+    if (this.#stage !== 'waiting' || !this.#ownsPools) return false
     return this.connection === undefined || this.connection.requests > 0
   }
 
@@ -108,8 +107,10 @@ export class Attempt implements PooledHandler, Expirable {
     return instanceOrigin(this.lease.instance)
   }
 
-  begin(timeoutMs: number): void {
+  /** @param ownsPools Whether connections are our own, so that an attempt without one is known to wait. */
+  begin(timeoutMs: number, ownsPools: boolean): void {
     this.#timeoutMs = timeoutMs
+    this.#ownsPools = ownsPools
     this.#deadline = this.#call.addDeadline(timeoutMs, this, this.#startedAt)
   }
 

@@ -185,7 +185,7 @@ export class Call
     this.#attemptCount += 1
     const attempt = new Attempt(this, this.#attemptCount, lease, permit)
     this.#attempt = attempt
-    attempt.begin(settings.attemptTimeoutMs)
+    attempt.begin(settings.attemptTimeoutMs, this.#runtime.ownsPools)
     try {
       this.#runtime.transport.dispatch(this.#requestFor(attempt), attempt)
       attempt.dispatched()
@@ -330,10 +330,6 @@ export class Call
 
   now(): number {
     return this.#runtime.clock.now()
-  }
-
-  get ownsPools(): boolean {
-    return this.#runtime.ownsPools
   }
 
   addDeadline(durationMs: number, target: Expirable, now?: number): Deadline {
