@@ -56,8 +56,11 @@ export class CallScope implements CallContext {
   #aborted = false
   #reason: unknown
   #controller: AbortController | undefined
-  #listeners: Set<() => void> | undefined
-  #unlink: (() => void) | undefined
+  /** The first listener has a place of its own: few scopes ever have a second, and a Set weighs more than all the rest. */
+  #listener: AbortListener | undefined
+  #others: Set<AbortListener> | undefined
+  #linked = false
+  #disposed = false
 
   /** The scope of every call about which nobody said anything: it cannot be ended early, so one will do for all. */
   static get idle(): CallScope {
@@ -159,47 +162,70 @@ export class CallScope implements CallContext {
   }
 
   /** Calls `listener` once when the scope aborts; the function returned takes it back. */
-  onAbort(listener: () => void): () => void {
-    this.#listeners ??= new Set()
-    this.#listeners.add(listener)
+  onAbort(listener: (reason: unknown) => void): () => void {
+    this.listen(listener)
+    return () => this.unlisten(listener)
+  }
+
+  /** @internal `onAbort` without a closure. A scope inside this one listens itself. */
+  listen(listener: AbortListener): void {
+    if (this.#listener === undefined) this.#listener = listener
+    else if (this.#listener !== listener) (this.#others ??= new Set()).add(listener)
     this.#link()
-    return () => {
-      this.#listeners?.delete(listener)
-    }
+  }
+
+  /** @internal */
+  unlisten(listener: AbortListener): void {
+    if (this.#listener === listener) this.#listener = undefined
+    else this.#others?.delete(listener)
+  }
+
+  /** @internal The caller's signal aborted. */
+  handleEvent(): void {
+    this.#notify()
   }
 
   /** To be called when the work is over: leaves no listener and no timer behind. */
   dispose(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    this.#unlink?.()
-    // Not undefined: work that reads its signal only now must not link a scope that nobody will dispose again.
-    this.#unlink = unlinked
-    this.#listeners = undefined
+    if (this.#linked) {
+      this.#parent?.unlisten(this)
+      this.#source?.removeEventListener('abort', this)
+    }
+    // Work that reads its signal only now must not link a scope that nobody will dispose again.
+    this.#disposed = true
+    this.#listener = undefined
+    this.#others = undefined
   }
 
   #link(): void {
-    if (this.#unlink !== undefined) return
-    if (this.#parent !== undefined) {
-      this.#unlink = this.#parent.onAbort(() => this.#notify())
-    } else if (this.#source !== undefined) {
-      const source = this.#source
-      const onAbort = (): void => this.#notify()
-      source.addEventListener('abort', onAbort, { once: true })
-      this.#unlink = () => source.removeEventListener('abort', onAbort)
-    }
+    if (this.#linked || this.#disposed) return
+    this.#linked = true
+    if (this.#parent !== undefined) this.#parent.listen(this)
+    else this.#source?.addEventListener('abort', this, ONCE)
   }
 
   #notify(): void {
-    const listeners = this.#listeners
-    this.#listeners = undefined
+    const first = this.#listener
+    const others = this.#others
+    this.#listener = undefined
+    this.#others = undefined
     // Policies first, then whoever holds the signal: a permit is given back before user code runs.
-    if (listeners !== undefined) for (const listener of listeners) listener()
+    if (first !== undefined) this.#tell(first)
+    if (others !== undefined) for (const listener of others) this.#tell(listener)
     this.#controller?.abort(this.reason)
+  }
+
+  #tell(listener: AbortListener): void {
+    if (typeof listener === 'function') listener(this.reason)
+    else listener.#notify()
   }
 }
 
-function unlinked(): void {}
+type AbortListener = ((reason: unknown) => void) | CallScope
+
+const ONCE = /* @__PURE__ */ Object.freeze({ once: true })
 
 /** Never aborts, so there is nothing to tell anybody, and nothing to dispose of. */
 class IdleScope extends CallScope {
@@ -212,9 +238,9 @@ class IdleScope extends CallScope {
     return new AbortController().signal
   }
 
-  override onAbort(): () => void {
-    return unlinked
-  }
+  override listen(): void {}
+
+  override unlisten(): void {}
 
   override abort(): void {
     throw new TypeError('the idle scope belongs to everybody: fork it to abort')

@@ -1,4 +1,4 @@
-import type { CallContext, CallOptions, Operation } from './context.ts'
+import type { CallContext, CallOptions, CallScope, Operation } from './context.ts'
 import type { GatelessError } from './errors.ts'
 import type { Outcome, Permit } from './outcome.ts'
 
@@ -80,4 +80,27 @@ export function isWaiting(answer: Admission): answer is Promise<Permit> {
 
 export function isGuard(policy: Policy<unknown>): policy is Guard {
   return typeof (policy as Partial<Guard>).admit === 'function'
+}
+
+/** @internal A policy that gives the work a scope of its own, which ends it in time and is disposed of when it is over. */
+export interface Limit extends Policy {
+  limit(scope: CallScope): CallScope
+}
+
+/** @internal A policy that has nothing to do but to take note of a call, until its first try fails. */
+export interface Repeat extends Policy {
+  begin(scope: CallScope): void
+  again<T>(operation: Operation<T>, scope: CallScope, error: unknown): Promise<T>
+}
+
+/** @internal One that waits for the work to notice its end is none: the frame races the work against its scope. */
+export function isLimit(policy: Policy<unknown>): policy is Limit {
+  const { limit, cooperative } = policy as Partial<Limit> & { cooperative?: boolean }
+  return typeof limit === 'function' && cooperative !== true
+}
+
+/** @internal One that gives each try a limit of its own is none: already the first try needs it. */
+export function isRepeat(policy: Policy<unknown>): policy is Repeat {
+  const { begin, again, limitsAttempts } = policy as Partial<Repeat> & { limitsAttempts?: boolean }
+  return typeof begin === 'function' && typeof again === 'function' && limitsAttempts !== true
 }

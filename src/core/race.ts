@@ -10,15 +10,25 @@ export function race<T>(scope: CallScope, operation: Operation<T>): Promise<T> {
       reject(scope.reason)
       return
     }
-    const unsubscribe = scope.onAbort(() => reject(scope.reason))
-    const settled = (settle: () => void): void => {
-      unsubscribe()
-      settle()
+    scope.listen(reject)
+    const fail = (error: unknown): void => {
+      scope.unlisten(reject)
+      reject(error)
     }
-    // Not Promise.try: Node 22 has none.
-    new Promise<T>((answer) => answer(operation(scope))).then(
-      (value) => settled(() => resolve(value)),
-      (error: unknown) => settled(() => reject(error)),
-    )
+    try {
+      const work = operation(scope)
+      const succeed = (value: T): void => {
+        scope.unlisten(reject)
+        resolve(value)
+      }
+      if (isThenable(work)) work.then(succeed, fail)
+      else succeed(work)
+    } catch (error) {
+      fail(error)
+    }
   })
+}
+
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
 }

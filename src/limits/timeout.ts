@@ -5,8 +5,8 @@ import { OptionReader } from '../core/options.ts'
 import type { Policy, PolicyInfo } from '../core/policy.ts'
 import { race } from '../core/race.ts'
 import { type Clock, toClock } from '../time/clock.ts'
-import type { Expirable } from '../time/deadline.ts'
-import { deadlinesOf } from '../time/deadlines.ts'
+import type { Deadline, Expirable } from '../time/deadline.ts'
+import { type Deadlines, deadlinesOf } from '../time/deadlines.ts'
 
 /** Limits how long one run of the work may take. */
 
@@ -39,16 +39,20 @@ export interface TimeoutEvents {
 /** Made by {@link timeout}. */
 export class TimeoutPolicy extends TypedEmitter<TimeoutEvents> implements Policy {
   readonly info: PolicyInfo & { readonly timeoutMs: number }
-  readonly #mode: TimeoutMode
+  /** @internal */
+  readonly cooperative: boolean
   readonly #clock: Clock
+  readonly #deadlines: Deadlines
 
   constructor(options: TimeoutOptions) {
     super()
     const read = new OptionReader('timeout', options)
     const timeoutMs = read.duration('timeoutMs', undefined, 1) ?? read.refuse('timeoutMs', 'given, in milliseconds')
-    this.#mode = read.oneOf('mode', ['aggressive', 'cooperative'], DEFAULTS.mode)
+    this.cooperative = read.oneOf('mode', ['aggressive', 'cooperative'], DEFAULTS.mode) === 'cooperative'
     this.#clock = toClock(read.raw('clock') as Partial<Clock> | undefined)
-    this.info = Object.freeze({ kind: 'timeout', name: read.string('name', DEFAULTS.name), timeoutMs })
+    this.#deadlines = deadlinesOf(this.#clock)
+    const summary = this.cooperative ? `asks to end after ${timeoutMs} ms` : `ends after ${timeoutMs} ms`
+    this.info = Object.freeze({ kind: 'timeout', name: read.string('name', DEFAULTS.name), summary, timeoutMs })
     read.end()
   }
 
@@ -61,21 +65,23 @@ export class TimeoutPolicy extends TypedEmitter<TimeoutEvents> implements Policy
    */
   async execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
     const outer = CallScope.enter(options, this.#clock)
-    const { timeoutMs } = this.info
-    const limit = new Limit(this.info, outer.fork(this.#clock.now() + timeoutMs), () => this.#report())
-    const deadline = deadlinesOf(this.#clock).add(timeoutMs, limit)
+    const limit = this.limit(outer)
     const own = outer !== options
     try {
-      if (this.#mode === 'aggressive') return await race(limit.scope, operation)
+      if (!this.cooperative) return await race(limit, operation)
       const work: Operation<T> = () => cooperate(operation, limit)
       // Only the limit waits for the work; the caller's own abort does not.
       return await (own && outer.interruptible ? race(outer, work) : work(outer))
     } finally {
-      deadline.cancel()
       // Not aborted: what the work returned (a response's body, say) may still be using the signal.
-      limit.scope.dispose()
+      limit.dispose()
       if (own) outer.dispose()
     }
+  }
+
+  /** @internal For `pipeline`: the scope of one run, which ends it in time. */
+  limit(outer: CallScope): Limit {
+    return new Limit(this, outer, this.#clock.now(), this.#deadlines)
   }
 
   /** Same arguments, same result type, under the limit. */
@@ -83,22 +89,23 @@ export class TimeoutPolicy extends TypedEmitter<TimeoutEvents> implements Policy
     return (...args) => this.execute(() => work(...args))
   }
 
-  #report(): void {
+  /** @internal One run's time is over. */
+  expired(): void {
     if (this.heard('timeout')) this.emit('timeout', { timeoutMs: this.info.timeoutMs })
   }
 }
 
-/** The limit of one call. */
-class Limit implements Expirable {
-  readonly scope: CallScope
-  readonly #info: TimeoutPolicy['info']
-  readonly #onExpired: () => void
+/** The scope of one run, and its limit. */
+class Limit extends CallScope implements Expirable {
+  readonly #policy: TimeoutPolicy
+  readonly #deadline: Deadline
   #expired = false
 
-  constructor(info: TimeoutPolicy['info'], scope: CallScope, onExpired: () => void) {
-    this.#info = info
-    this.scope = scope
-    this.#onExpired = onExpired
+  constructor(policy: TimeoutPolicy, outer: CallScope, now: number, deadlines: Deadlines) {
+    const { timeoutMs } = policy.info
+    super(undefined, undefined, outer, now + timeoutMs)
+    this.#policy = policy
+    this.#deadline = deadlines.add(timeoutMs, this, now)
   }
 
   get expired(): boolean {
@@ -107,26 +114,30 @@ class Limit implements Expirable {
 
   expire(): void {
     // Work that is still winding up after the caller left did not time out.
-    if (this.scope.aborted) return
+    if (this.aborted) return
     this.#expired = true
-    this.scope.abort(this.error())
-    this.#onExpired()
+    this.abort(this.error())
+    this.#policy.expired()
   }
 
   error(details?: GatelessErrorDetails): TimeoutError {
-    const { name, timeoutMs } = this.#info
+    const { name, timeoutMs } = this.#policy.info
     return new TimeoutError(timeoutMs, 'attempt', { by: name, ...details })
+  }
+
+  override dispose(): void {
+    this.#deadline.cancel()
+    super.dispose()
   }
 }
 
 /** Waits for the work itself. A late answer is an answer; a late failure, of whatever kind, is the limit's doing. */
 async function cooperate<T>(operation: Operation<T>, limit: Limit): Promise<T> {
-  const { scope } = limit
-  if (scope.aborted) throw scope.reason
+  if (limit.aborted) throw limit.reason
   try {
-    return await operation(scope)
+    return await operation(limit)
   } catch (error) {
-    throw limit.expired && error !== scope.reason ? limit.error({ cause: error }) : error
+    throw limit.expired && error !== limit.reason ? limit.error({ cause: error }) : error
   }
 }
 

@@ -118,7 +118,7 @@ describe('guards', () => {
       guarding('c', log, () => refusal(error)),
     )
     await expect(guards.execute(work)).rejects.toBe(error)
-    expect(log).toEqual(['a admits', 'b admits', 'a ignored', 'b ignored'])
+    expect(log).toEqual(['a admits', 'b admits', 'b ignored', 'a ignored'])
     expect(work).not.toHaveBeenCalled()
   })
 
