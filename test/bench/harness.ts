@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { table } from './table.ts'
 
 /**
  * Measures contenders against each other in one run. All take turns in short slices, many rounds, in an order that is
@@ -39,7 +40,7 @@ export interface BenchOptions {
 }
 
 setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
+export const collect = runInNewContext('gc') as () => void
 
 interface Sample {
   readonly ns: number
@@ -115,7 +116,7 @@ async function allocation(contender: Contender): Promise<number> {
   return Math.max(0, median(grown))
 }
 
-function shuffled<T>(items: readonly T[]): T[] {
+export function shuffled<T>(items: readonly T[]): T[] {
   const copy = [...items]
   for (let i = copy.length - 1; i > 0; i -= 1) {
     const j = Math.floor(Math.random() * (i + 1))
@@ -135,25 +136,20 @@ export function median(values: readonly number[]): number {
 }
 
 /** The rows as a Markdown table. */
-export function table(rows: readonly Row[], unit: 'ns' | 'µs'): string {
+export function rowTable(rows: readonly Row[], unit: 'ns' | 'µs'): string {
   const scale = unit === 'µs' ? 1_000 : 1
   const number = (value: number): string => (value / scale).toFixed(unit === 'µs' ? 2 : 0)
-  const head = ['contender', `${unit}/call`, 'min', 'max', `CPU ${unit}/call`, `over base`, '× base', 'bytes/call']
-  const lines = rows.map((row) => [
-    row.name,
-    number(row.nsMedian),
-    number(row.nsMin),
-    number(row.nsMax),
-    number(row.cpuNsMedian),
-    number(row.overNs),
-    row.ratio.toFixed(2),
-    row.bytes.toFixed(0),
-  ])
-  const widths = head.map((title, column) =>
-    Math.max(title.length, ...lines.map((line) => (line[column] as string).length)),
+  return table(
+    ['contender', `${unit}/call`, 'min', 'max', `CPU ${unit}/call`, `over base`, '× base', 'bytes/call'],
+    rows.map((row) => [
+      row.name,
+      number(row.nsMedian),
+      number(row.nsMin),
+      number(row.nsMax),
+      number(row.cpuNsMedian),
+      number(row.overNs),
+      row.ratio.toFixed(2),
+      row.bytes.toFixed(0),
+    ]),
   )
-  const format = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] as number) : cell.padStart(widths[column] as number))).join(' | ')} |`
-  const rule = `| ${widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`
-  return [format(head), rule, ...lines.map(format)].join('\n')
 }

@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
-import { type BenchOptions, compare, type Contender, type Row, table } from './harness.ts'
+import { type BenchOptions, compare, type Contender, rowTable } from './harness.ts'
 import { httpBench } from './http.ts'
+import { importBench, importTable } from './imports.ts'
+import { inFlightBench, type InFlightOptions, inFlightTable } from './in-flight.ts'
 import { pickContenders } from './picks.ts'
 import { failureContenders, rejectionContenders } from './rejection.ts'
 import { successContenders } from './success.ts'
@@ -10,54 +12,59 @@ import { successContenders } from './success.ts'
 interface Suite {
   readonly name: string
   readonly title: string
-  readonly unit: 'ns' | 'µs'
-  readonly options: BenchOptions
-  make():
-    | { contenders: Contender[]; close?: () => Promise<void> }
-    | Promise<{ contenders: Contender[]; close?: () => Promise<void> }>
+  run(): Promise<{ readonly rows: readonly unknown[]; readonly text: string }>
 }
 
 const CPU: BenchOptions = { rounds: 25, sliceMs: 40 }
 const HTTP: BenchOptions = { rounds: 25, sliceMs: 200 }
+const IN_FLIGHT: InFlightOptions = { calls: 10_000, rounds: 8 }
+const IMPORT_ROUNDS = 9
+
+/** A table of contenders that take turns. */
+function versus(name: string, title: string, make: () => Contender[]): Suite {
+  return {
+    name,
+    title,
+    run: async () => {
+      const rows = await compare(make(), CPU)
+      return { rows, text: rowTable(rows, 'ns') }
+    },
+  }
+}
 
 const suites: readonly Suite[] = [
-  {
-    name: 'success',
-    title: 'A successful call of `async () => 1`',
-    unit: 'ns',
-    options: CPU,
-    make: () => ({ contenders: successContenders() }),
-  },
-  {
-    name: 'rejection',
-    title: 'A call refused by an open circuit',
-    unit: 'ns',
-    options: CPU,
-    make: () => ({ contenders: rejectionContenders() }),
-  },
-  {
-    name: 'failure',
-    title: 'A failing call, the circuit stays closed',
-    unit: 'ns',
-    options: CPU,
-    make: () => ({ contenders: failureContenders() }),
-  },
-  ...[3, 10, 100, 1_000].map(
-    (size): Suite => ({
-      name: `pick-${size}`,
-      title: `A pick among ${size} instances, and its return`,
-      unit: 'ns',
-      options: CPU,
-      make: () => ({ contenders: pickContenders(size) }),
-    }),
+  versus('success', 'A successful call of `async () => 1`', successContenders),
+  versus('rejection', 'A call refused by an open circuit', rejectionContenders),
+  versus('failure', 'A failing call, the circuit stays closed', failureContenders),
+  ...[3, 10, 100, 1_000].map((size) =>
+    versus(`pick-${size}`, `A pick among ${size} instances, and its return`, () => pickContenders(size)),
   ),
+  {
+    name: 'in-flight',
+    title: `${IN_FLIGHT.calls} calls in flight at once`,
+    run: async () => {
+      const rows = await inFlightBench(IN_FLIGHT)
+      return { rows, text: inFlightTable(rows) }
+    },
+  },
+  {
+    name: 'import',
+    title: 'Import and bundle',
+    run: async () => {
+      const rows = await importBench(IMPORT_ROUNDS)
+      return { rows, text: importTable(rows) }
+    },
+  },
   ...[1, 64, 256].map(
     (concurrency): Suite => ({
       name: `http-${concurrency}`,
       title: `HTTP over loopback, ${concurrency} at once`,
-      unit: 'µs',
-      options: HTTP,
-      make: () => httpBench(concurrency),
+      run: async () => {
+        const { contenders, close } = await httpBench(concurrency)
+        const rows = await compare(contenders, HTTP)
+        await close()
+        return { rows, text: rowTable(rows, 'µs') }
+      },
     }),
   ),
 ]
@@ -72,13 +79,11 @@ if (chosen.length === 0) {
   process.exit(2)
 }
 
-const results: Record<string, Row[]> = {}
+const results: Record<string, readonly unknown[]> = {}
 for (const suite of chosen) {
-  const { contenders, close } = await suite.make()
-  const rows = await compare(contenders, suite.options)
-  await close?.()
+  const { rows, text } = await suite.run()
   results[suite.name] = rows
-  if (!values.json) console.log(`\n## ${suite.title} (--only ${suite.name})\n\n${table(rows, suite.unit)}`)
+  if (!values.json) console.log(`\n## ${suite.title} (--only ${suite.name})\n\n${text}`)
 }
 if (values.json) console.log(JSON.stringify({ node: process.version, results }, undefined, 2))
 // opossum and mollitia keep timers of their own.
