@@ -69,13 +69,13 @@ export class Attempt implements PooledHandler, Expirable {
   #drained = 0
   #status: number | undefined
 
-  constructor(call: AttemptOwner, number: number, lease: Lease, permit: Permit | undefined) {
+  constructor(call: AttemptOwner, number: number, lease: Lease, permit: Permit | undefined, now: number) {
     this.#call = call
     this.number = number
     this.lease = lease
     this.#permit = permit
-    this.#startedAt = call.now()
-    this.#heldSince = this.#startedAt
+    this.#startedAt = now
+    this.#heldSince = now
   }
 
   /** Also read by the pool, to tell a refused request from a busy connection. */

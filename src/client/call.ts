@@ -94,10 +94,10 @@ export class Call
     }
     if (this.#done) return
     this.#deadline = this.addDeadline(this.#timeoutMs, this, this.startedAt)
-    if (this.#runtime.ready()) this.#first()
+    if (this.#runtime.ready(this.startedAt)) this.#first(this.startedAt)
     else {
       this.#runtime.load().then(
-        () => this.#first(),
+        () => this.#first(this.now()),
         (error: GatelessError) => this.#refuse(error),
       )
     }
@@ -157,13 +157,13 @@ export class Call
 
   // ---- attempts -------------------------------------------------------------------------------------------------
 
-  #first(): void {
+  #first(now: number): void {
     if (this.#done) return
     this.#runtime.retry?.budget?.deposit()
-    this.#next()
+    this.#next(now)
   }
 
-  #next(): void {
+  #next(now: number): void {
     if (this.#done) return
     const { breaker, balancer, settings } = this.#runtime
     const permit = breaker?.admit()
@@ -183,7 +183,7 @@ export class Call
       return this.#refuse(balancer.refusal(), 'no-instance')
     }
     this.#attemptCount += 1
-    const attempt = new Attempt(this, this.#attemptCount, lease, permit)
+    const attempt = new Attempt(this, this.#attemptCount, lease, permit, now)
     this.#attempt = attempt
     attempt.begin(settings.attemptTimeoutMs, this.#runtime.ownsPools)
     try {
@@ -272,7 +272,7 @@ export class Call
     const { reporter, name } = this.#runtime
     if (reporter.heard('retry')) reporter.emit('retry', { service: name, failed: record, delayMs: answer })
     // A listener may have ended the call just now.
-    if (!this.#done) this.#plan.wait(answer, () => this.runInAsyncScope(this.#next, this))
+    if (!this.#done) this.#plan.wait(answer, () => this.runInAsyncScope(this.#next, this, this.now()))
     return true
   }
 

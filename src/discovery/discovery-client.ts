@@ -17,6 +17,7 @@ import {
   readDiscoveryOptions,
 } from './options.ts'
 import { type Accepted, type Need, ServiceRecord } from './service-record.ts'
+import type { Clock } from '../time/clock.ts'
 import { WatchedService, type WatchListener } from './watched-service.ts'
 
 /** Where the backoff itself fails. */
@@ -51,6 +52,11 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
     this.#records = new LRUCache({ max: this.#settings.maxServices })
   }
 
+  /** Its source of time. */
+  get clock(): Clock {
+    return this.#settings.clock
+  }
+
   /**
    * The instances of a service, from memory where possible. Many callers at once cause one load, and each may leave
    * alone.
@@ -65,11 +71,12 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
   /**
    * The same without waiting, as far as it is known: for hot paths. Refreshes in the background what is in use.
    * Undefined when nothing is known (then `discover` has to load it) or what is known is too old.
+   *
+   * @param now The time by its clock, from a caller who has just read that.
    */
-  peek(service: string): readonly ServiceInstance[] | undefined {
+  peek(service: string, now: number = this.#settings.clock.now()): readonly ServiceInstance[] | undefined {
     const record = this.#find(service)
     if (record === undefined || this.#closing !== undefined) return undefined
-    const now = this.#settings.clock.now()
     if (record.load === undefined && record.need(now) !== 'none') void this.#load(record)
     return record.peek(now)
   }
