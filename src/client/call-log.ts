@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import type { GatelessError } from '../core/errors.ts'
+import { type GatelessError, TimeoutError } from '../core/errors.ts'
 import { type AttemptRecord, CallError, type NotRetriedReason } from './errors.ts'
 import { codeOf } from './failure.ts'
 import type { ServiceRuntime } from './service-runtime.ts'
@@ -57,6 +57,19 @@ export class CallLog {
     })
   }
 
+  /** The error of a call that this process refused. After a real failure that one is the error, and the no its explanation. */
+  refusal(
+    error: GatelessError,
+    failed: { readonly lastError: unknown } | undefined,
+    reason?: NotRetriedReason,
+  ): CallError {
+    if (failed === undefined) return this.error(error.code, error.message, error, reason)
+    const { lastError } = failed
+    const code = lastError instanceof TimeoutError ? lastError.code : 'ERR_GATELESS_UNAVAILABLE'
+    const message = `no answer: ${codeOf(lastError)}, and no further attempt: ${error.message}`
+    return this.error(code, message, lastError, reason)
+  }
+
   /** Tells the listeners of `call`. */
   report(error: Error | undefined): void {
     const { reporter, name, clock } = this.#runtime
@@ -76,18 +89,5 @@ export class CallLog {
   /** Without the query, which may hold secrets. */
   get #path(): string {
     return this.#request.path.split('?', 1)[0] as string
-  }
-}
-
-/** A status that was given up for another attempt; the cause of the error when none followed. */
-export class StatusError extends Error {
-  override readonly name = 'StatusError'
-  readonly code: string
-  readonly status: number
-
-  constructor(status: number) {
-    super(`answered ${status}`)
-    this.code = `HTTP_${status}`
-    this.status = status
   }
 }

@@ -3,11 +3,14 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { ClosedError, type GatelessError, TimeoutError } from '../core/errors.ts'
 import type { Lease } from '../balancing/lease.ts'
+import type { Outcome } from '../core/outcome.ts'
 import { isRefusal } from '../core/policy.ts'
 import { parseRetryAfter } from '../core/retry-after.ts'
 import type { Deadline, Expirable } from '../time/deadline.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
-import { CallLog, StatusError } from './call-log.ts'
+import type { CallExtras } from './call-extras.ts'
+import { CallGuards } from './call-guards.ts'
+import { CallLog } from './call-log.ts'
 import { type AttemptOutcome, type AttemptRecord, InvalidRequestError, type NotRetriedReason } from './errors.ts'
 import { isTransientStatus } from '../retry/transient.ts'
 import { codeOf, localError } from './failure.ts'
@@ -15,6 +18,7 @@ import type { InFlightCall } from './in-flight.ts'
 import { isBodysOwn, isRepeatable, overhearBody, requestTo } from './replay.ts'
 import { type FailedAttempt, RetryPlan } from './retry-plan.ts'
 import type { ServiceRuntime } from './service-runtime.ts'
+import { outcomeOfStatus, StatusError } from './status-error.ts'
 
 /**
  * One call, from the caller's request to the end of the answer's body, with as many attempts as it takes.
@@ -29,15 +33,6 @@ import type { ServiceRuntime } from './service-runtime.ts'
 
 type Headers = Record<string, string | string[] | undefined>
 type RawHeaders = Exclude<Dispatcher.DispatchController['rawHeaders'], undefined>
-
-/** What a call may say for itself, besides what undici defines. */
-export interface CallExtras {
-  readonly timeoutMs?: number | undefined
-  /** Ties calls together for hashing strategies. */
-  readonly key?: string | undefined
-  /** What the deadline covers: up to the final headers (streams may live on), or the whole body. */
-  readonly deadlineCovers: 'headers' | 'body'
-}
 
 export class Call
   extends AsyncResource
@@ -61,6 +56,7 @@ export class Call
   #attemptCount = 0
   #plan: RetryPlan | undefined
   #deadline: Deadline | undefined
+  #guards: CallGuards | undefined
   #committed = false
   #done = false
   #thrown: { readonly error: unknown } | undefined
@@ -94,13 +90,21 @@ export class Call
     }
     if (this.#done) return
     this.#deadline = this.addDeadline(this.#timeoutMs, this, this.startedAt)
-    if (this.#runtime.ready(this.startedAt)) this.#first(this.startedAt)
-    else {
-      this.#runtime.load().then(
-        () => this.#first(this.now()),
-        (error: GatelessError) => this.#refuse(error),
-      )
-    }
+    const { guards } = this.#runtime.settings
+    if (guards.length === 0) return this.#admitted(this.startedAt)
+    this.#guards = new CallGuards(guards, this.#extras, this.startedAt + this.#timeoutMs, this.#runtime.clock)
+    this.#guards.enter(
+      () => this.runInAsyncScope(this.#admitted, this, this.now()),
+      (error) => this.runInAsyncScope(this.#refuse, this, error, 'refused'),
+    )
+  }
+
+  #admitted(now: number): void {
+    if (this.#runtime.ready(now)) return this.#first(now)
+    this.#runtime.load().then(
+      () => this.#first(this.now()),
+      (error: GatelessError) => this.#refuse(error),
+    )
   }
 
   // ---- the caller's side: the controller ------------------------------------------------------------------------
@@ -299,7 +303,7 @@ export class Call
   /** @internal */
   completed(controller: Dispatcher.DispatchController, trailers: Headers): void {
     this.rawTrailers = controller.rawTrailers ?? null
-    this.#end()
+    this.#end(this.#guards && outcomeOfStatus(this.#log.status as number))
     try {
       this.#handler.onResponseEnd?.(this, trailers)
     } catch (error) {
@@ -316,7 +320,7 @@ export class Call
       socket.destroy()
       return this.#fail(new InvalidRequestError(`nobody here takes the connection that a ${status} hands over`))
     }
-    this.#end()
+    this.#end(this.#guards && outcomeOfStatus(status))
     this.#handler.onRequestUpgrade(this, status, headers, socket)
     this.#log.report(undefined)
   }
@@ -357,18 +361,14 @@ export class Call
     throw error
   }
 
-  /** Something of this process said no. After a real failure that one is the error, and the no its explanation. */
+  /** Something of this process said no. */
   #refuse(error: GatelessError, reason?: NotRetriedReason): void {
     if (this.#done) return
-    if (this.#plan === undefined) return this.#fail(this.#log.error(error.code, error.message, error, reason))
-    const { lastError } = this.#plan
-    const code = lastError instanceof TimeoutError ? lastError.code : 'ERR_GATELESS_UNAVAILABLE'
-    const message = `no answer: ${codeOf(lastError)}, and no further attempt: ${error.message}`
-    this.#fail(this.#log.error(code, message, lastError, reason))
+    this.#fail(this.#log.refusal(error, this.#plan, reason))
   }
 
   #fail(error: Error, notRetried?: NotRetriedReason): void {
-    this.#end()
+    this.#end(notRetried === 'aborted' ? undefined : { ok: false, error })
     this.#log.notRetried ??= notRetried
     try {
       this.#handler.onResponseError?.(this, error)
@@ -379,9 +379,11 @@ export class Call
     this.#log.report(error)
   }
 
-  #end(): void {
+  /** @param outcome What the guards are to judge; undefined when the caller left. */
+  #end(outcome: Outcome | undefined): void {
     if (this.#done) return
     this.#done = true
+    this.#guards?.end(outcome)
     this.#clearDeadline()
     this.#plan?.cancel()
     // undici keeps a request that waits until its turn comes; its body, which nobody will send, need not wait with it.

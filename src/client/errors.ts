@@ -34,6 +34,7 @@ export type NotRetriedReason =
   | 'no-instance'
   | 'aborted'
   | 'already-answered'
+  | 'refused'
 
 export interface CallErrorDetails extends GatelessErrorDetails {
   readonly service: string
@@ -46,7 +47,8 @@ const STATUS: Readonly<Record<string, number>> = { ERR_GATELESS_TIMEOUT: 504, ER
 /**
  * A call got no answer. `code` says why: `ERR_GATELESS_UNAVAILABLE` (the last attempt failed; `cause` is its error),
  * `ERR_GATELESS_TIMEOUT`, or the code of what refused it (`ERR_GATELESS_CIRCUIT_OPEN`, `ERR_GATELESS_NO_INSTANCE`,
- * `ERR_GATELESS_SERVICE_NOT_FOUND`, `ERR_GATELESS_DISCOVERY`, `ERR_GATELESS_CLOSED`).
+ * `ERR_GATELESS_SERVICE_NOT_FOUND`, `ERR_GATELESS_DISCOVERY`, `ERR_GATELESS_CLOSED`, that of a guard, or
+ * `ERR_GATELESS_REFUSED` where a guard of the user's has none).
  */
 export class CallError extends GatelessError {
   override readonly name = 'CallError'

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { LoadBalancerOptions } from '../balancing/options.ts'
 import type { CircuitBreakerOptions } from '../breaker/options.ts'
+import type { Guard } from '../core/policy.ts'
 import type { DiscoveryClient } from '../discovery/discovery-client.ts'
 import type { DiscoveryClientOptions } from '../discovery/options.ts'
 import type { RetryOptions } from '../retry/options.ts'
@@ -38,6 +39,11 @@ export interface CallPolicy {
     /** @default failureRate 0.5 over 10 s with at least 20 calls, open for 5 s */
     readonly service?: Omit<CircuitBreakerOptions, 'clock' | 'name' | 'classify'> | false
   }
+  /**
+   * What stands in front of each call with all its attempts, outermost first: a `Bulkhead`, a `RateLimiter`, an
+   * `AdaptiveThrottle`, one of your own. Services that are given the same objects share them. @default none
+   */
+  readonly guards?: readonly Guard[]
   /** The largest body `call` reads, in bytes from 1. @default 10 MiB */
   readonly maxBodyBytes?: number
 }

@@ -86,7 +86,7 @@ export class ServiceClient extends TypedEmitter<ClientEvents> implements AsyncDi
     const { settings, clock } = this.#core.runtime(service)
     const { maxBodyBytes } = settings
     const bytes = body instanceof Uint8Array
-    const { signal, query, headers, idempotent, timeoutMs, balancingKey, key } = ownProperties(options)
+    const { signal, query, headers, idempotent, timeoutMs, balancingKey, key, priority } = ownProperties(options)
     checkMethod(method)
     if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
       throw new InvalidRequestError('signal must be an AbortSignal')
@@ -102,6 +102,7 @@ export class ServiceClient extends TypedEmitter<ClientEvents> implements AsyncDi
         ...(idempotent === undefined ? undefined : { idempotent }),
         timeoutMs,
         balancingKey: balancingKey ?? key,
+        ...(priority === undefined ? undefined : { priority }),
         deadlineCovers: 'body',
       },
       handler,

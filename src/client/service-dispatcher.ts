@@ -1,5 +1,6 @@
 import { Dispatcher, Dispatcher1Wrapper } from 'undici'
-import { Call, type CallExtras } from './call.ts'
+import { Call } from './call.ts'
+import type { CallExtras } from './call-extras.ts'
 import type { ClientCore } from './client-core.ts'
 import { ownProperties, ownProperty } from './own-properties.ts'
 import { checkedPath, checkHeaders, checkMethod, checkTimeout, settledHeaders } from './request-check.ts'
@@ -12,6 +13,8 @@ export interface ServiceRequestExtras {
   readonly timeoutMs?: number | undefined
   /** Ties calls together for hashing strategies. @default none */
   readonly balancingKey?: string | undefined
+  /** Higher survives longer when a guard sheds load. @default 0 */
+  readonly priority?: number | undefined
   /** @default 'headers' */
   readonly deadlineCovers?: 'headers' | 'body'
 }
@@ -101,6 +104,7 @@ function extrasOf(options: ServiceRequestExtras): CallExtras {
   return {
     timeoutMs,
     key: ownProperty(options, 'balancingKey'),
+    priority: ownProperty(options, 'priority'),
     deadlineCovers: ownProperty(options, 'deadlineCovers') ?? 'headers',
   }
 }

@@ -3,6 +3,7 @@ import type { Strategy } from '../balancing/strategy.ts'
 import { failureRate } from '../breaker/failure-rate.ts'
 import type { CircuitBreakerOptions } from '../breaker/options.ts'
 import { asOptions, OptionReader } from '../core/options.ts'
+import type { Guard } from '../core/policy.ts'
 import type { RetryOptions } from '../retry/options.ts'
 import { exponentialBackoff } from '../time/backoff.ts'
 
@@ -18,6 +19,7 @@ export interface CallSettings {
   readonly panicThreshold: number | undefined
   readonly instanceBreaker: InstanceBreakerSettings | false
   readonly serviceBreaker: CircuitBreakerOptions | false
+  readonly guards: readonly Guard[]
 }
 
 /** @internal */
@@ -59,6 +61,7 @@ export function defaultCallSettings(): CallSettings {
       trip: failureRate({ threshold: 0.5, windowMs: 10_000, minimumCalls: 20 }),
       recoveryTimeoutMs: CALL_DEFAULTS.serviceBreakerOpenMs,
     },
+    guards: [],
   }
 }
 
@@ -87,7 +90,20 @@ export function readCallPolicy(owner: string, read: OptionReader, base: CallSett
     panicThreshold,
     instanceBreaker: readInstanceBreaker(`${owner}: breaker.instance`, instance, base.instanceBreaker),
     serviceBreaker: mergeServiceBreaker(`${owner}: breaker.service`, service, base.serviceBreaker),
+    guards: readGuards(read, base.guards),
   }
+}
+
+function readGuards(read: OptionReader, base: readonly Guard[]): readonly Guard[] {
+  const given = read.raw('guards')
+  if (given === undefined) return base
+  const fits = Array.isArray(given) && given.every((each: unknown) => isGuardLike(each))
+  return fits ? [...(given as readonly Guard[])] : read.refuse('guards', 'an array of objects with admit() and judge()')
+}
+
+function isGuardLike(value: unknown): boolean {
+  const { admit, judge } = (value ?? {}) as Partial<Guard>
+  return typeof admit === 'function' && typeof judge === 'function'
 }
 
 /** What the values may be is checked by the policies themselves, when the client makes one of each. */

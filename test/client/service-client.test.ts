@@ -63,7 +63,6 @@ describe('call', () => {
     expect(options).toMatchObject({ body: null, idempotent: true, method: 'GET', origin: origin(1), path: '/' })
     expect(options).not.toHaveProperty('dispatcher')
     expect(options).not.toHaveProperty('signal')
-    expect(options).not.toHaveProperty('priority')
   })
 
   it('ties calls of one key to one instance, under a strategy that hashes', async () => {
