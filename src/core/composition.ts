@@ -49,13 +49,12 @@ const CONTRADICTIONS: readonly Rule[] = [
   },
 ]
 
-/** Who judges or repeats by failures sees none through these. */
-const HIDES_FAILURES: readonly string[] = ['fallback', 'cache']
+/** Who judges or repeats by failures. */
 const LIVES_ON_FAILURES: readonly string[] = ['breaker', 'retry', 'hedge', 'throttle']
 
 const DOUBTS: readonly Rule[] = [
   (outer, inner) =>
-    LIVES_ON_FAILURES.includes(outer.kind) && HIDES_FAILURES.includes(inner.kind)
+    LIVES_ON_FAILURES.includes(outer.kind) && inner.hidesFailures === true
       ? `${inner.name} stands inside ${outer.name} and answers in place of failures that ${outer.name} should see`
       : undefined,
   // Twice: Microsoft.Extensions.Http.Resilience refuses a sampling duration below two attempt timeouts.

@@ -19,6 +19,8 @@ export interface PolicyInfo {
   readonly maxAttempts?: number | undefined
   /** How far back it looks to judge, in milliseconds, where it looks back. */
   readonly windowMs?: number | undefined
+  /** Whether it may answer in place of a failure of the work, so that whoever stands around it never learns of that. */
+  readonly hidesFailures?: boolean | undefined
 }
 
 /** The policies of this library. Those of others may be of any kind. */
