@@ -13,7 +13,7 @@ import { CallGuards } from './call-guards.ts'
 import { CallLog } from './call-log.ts'
 import { type AttemptOutcome, type AttemptRecord, InvalidRequestError, type NotRetriedReason } from './errors.ts'
 import { isTransientStatus } from '../retry/transient.ts'
-import { codeOf, localError } from './failure.ts'
+import { codeOf, localError, verdictOfStatus } from './failure.ts'
 import type { InFlightCall } from './in-flight.ts'
 import { isBodysOwn, isRepeatable, overhearBody, requestTo } from './replay.ts'
 import { type FailedAttempt, RetryPlan } from './retry-plan.ts'
@@ -163,7 +163,7 @@ export class Call
 
   #first(now: number): void {
     if (this.#done) return
-    this.#runtime.retry?.budget?.deposit()
+    this.#runtime.retry?.begin()
     this.#next(now)
   }
 
@@ -224,6 +224,7 @@ export class Call
       this.recordAttempt(attempt.record('answered', undefined))
     }
     this.#committed = true
+    if (verdictOfStatus(status) === 'success') this.#runtime.retry?.succeeded(this.#plan?.progress)
     this.#log.status = status
     this.rawHeaders = controller.rawHeaders ?? null
     if (this.#extras.deadlineCovers === 'headers') this.#clearDeadline()

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { RetryProgress } from '../retry/progress.ts'
 import type { Timer } from '../time/clock.ts'
 import type { NotRetriedReason } from './errors.ts'
 import { isRepeatable, isReplayable } from './replay.ts'
@@ -26,10 +27,11 @@ export class RetryPlan {
   readonly tried: Set<string> = new Set()
   /** The last real failure; what refuses a further try afterwards does not hide it. */
   lastError: unknown
+  /** What the policy remembers of this call. */
+  readonly progress: RetryProgress = new RetryProgress()
   readonly #runtime: ServiceRuntime
   readonly #request: Dispatcher.DispatchOptions
   readonly #deadline: number
-  #delayMs: number | undefined
   #timer: Timer | undefined
 
   constructor(runtime: ServiceRuntime, request: Dispatcher.DispatchOptions, deadline: number) {
@@ -48,13 +50,12 @@ export class RetryPlan {
       error: failed.error,
       retryable: this.#runtime.asksRetryable ? undefined : true,
       retryAfterMs: failed.retryAfterMs,
-      previousDelayMs: this.#delayMs,
+      progress: this.progress,
       deadline: this.#deadline,
     })
     if (decision === undefined) return 'exhausted'
     if (!decision.retry) return decision.reason
     this.tried.add(failed.instanceId)
-    this.#delayMs = decision.delayMs
     return decision.delayMs
   }
 
