@@ -12,11 +12,12 @@ const subpath = (name, path, limit, extra = {}) => ({
 })
 
 export default [
-  subpath('gateless: { CircuitBreaker }', 'index.js', '8 kB', { import: '{ CircuitBreaker }' }),
-  subpath('gateless/breaker: { CircuitBreaker }', 'breaker/index.js', '8 kB', { import: '{ CircuitBreaker }' }),
-  subpath('gateless/breaker', 'breaker/index.js', '8 kB'),
+  subpath('gateless: { CircuitBreaker }', 'index.js', '10 kB', { import: '{ CircuitBreaker }' }),
+  subpath('gateless/breaker: { CircuitBreaker }', 'breaker/index.js', '10 kB', { import: '{ CircuitBreaker }' }),
+  subpath('gateless/breaker', 'breaker/index.js', '12.5 kB'),
   subpath('gateless/retry', 'retry/index.js', '9 kB'),
   subpath('gateless/limits', 'limits/index.js', '6 kB'),
+  subpath('gateless/answers', 'answers/index.js', '14 kB'),
   subpath('gateless/balancing', 'balancing/index.js', '13 kB'),
   subpath('gateless/discovery', 'discovery/index.js', '18 kB'),
   subpath('gateless/client', 'client/index.js', '36 kB'),

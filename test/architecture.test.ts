@@ -43,7 +43,7 @@ const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   undici: ['client/', 'backends/', 'registry/health-checker.ts', 'registry/health-probe.ts'],
   'p-retry': ['retry/'],
-  'lru-cache': ['discovery/', 'client/', 'answers/', 'breaker/keyed-breakers.ts'],
+  'lru-cache': ['discovery/', 'client/', 'answers/'],
   eventemitter3: ['core/emitter.ts'],
 }
 

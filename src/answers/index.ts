@@ -1,2 +1,16 @@
 /** Where else does an answer come from? */
-export {}
+export type { CacheEvents, CacheMetrics, StaleEvent } from './cache.ts'
+export { cache, CachePolicy } from './cache.ts'
+export type { CacheOptions } from './cache-options.ts'
+export type { CacheHit, CacheState } from './cache-store.ts'
+export type { ChaosEvents, ChaosKind, ChaosMetrics } from './chaos.ts'
+export { chaos, ChaosPolicy } from './chaos.ts'
+export { ChaosError } from './chaos-error.ts'
+export type { ChaosFaultOptions, ChaosLatencyOptions, ChaosOptions, ChaosOutcomeOptions } from './chaos-options.ts'
+export type { CoalesceEvents, CoalesceMetrics, CoalesceOptions } from './coalesce.ts'
+export { coalesce, CoalescePolicy } from './coalesce.ts'
+export type { FallbackAnswer, FallbackEvents, FallbackMetrics } from './fallback.ts'
+export { fallback, FallbackPolicy } from './fallback.ts'
+export { FallbackError } from './fallback-error.ts'
+export type { FallbackMatcher } from './fallback-matcher.ts'
+export type { FallbackAlternative, FallbackOptions } from './fallback-options.ts'

@@ -1,5 +1,5 @@
 import { OptionReader } from '../core/options.ts'
-import type { TripMemory, TripRule } from './trip-rule.ts'
+import type { TripCounts, TripMemory, TripRule } from './trip-rule.ts'
 
 export interface ConsecutiveFailuresOptions {
   /** Failures in a row that open the breaker; an integer from 1. @default 5 */
@@ -16,19 +16,31 @@ export function consecutiveFailures(options?: ConsecutiveFailuresOptions): TripR
   const read = new OptionReader('consecutiveFailures', options)
   const failureThreshold = read.number('failureThreshold', { default: 5, min: 1, integer: true })
   read.end()
+  return consecutive(failureThreshold)
+}
+
+/** @internal Without the options: what every breaker starts with. */
+export function consecutive(threshold: number): TripRule {
   return Object.freeze({
-    name: `${failureThreshold} consecutive failures`,
-    create: () => new ConsecutiveMemory(failureThreshold),
+    name: `${threshold} consecutive failure${threshold === 1 ? '' : 's'}`,
+    create: () => new ConsecutiveMemory(threshold),
   })
 }
 
 class ConsecutiveMemory implements TripMemory {
-  readonly timed = false
   readonly #threshold: number
   #failures = 0
 
   constructor(threshold: number) {
     this.#threshold = threshold
+  }
+
+  get timed(): boolean {
+    return false
+  }
+
+  get measured(): boolean {
+    return false
   }
 
   record(failed: boolean): boolean {
@@ -40,16 +52,20 @@ class ConsecutiveMemory implements TripMemory {
     this.#failures = 0
   }
 
-  counts(): { successes: number; failures: number } {
+  counts(): TripCounts {
     return { successes: 0, failures: this.#failures }
   }
 
-  save(): { successes: number; failures: number } {
+  save(): TripCounts {
     return this.counts()
   }
 
-  restore(saved: { failures: number }): void {
+  restore(saved: TripCounts): void {
     // A snapshot that already reached the threshold belonged to a breaker that was open.
     this.#failures = Math.min(saved.failures, this.#threshold - 1)
+  }
+
+  adopt(previous: TripMemory): void {
+    if (previous instanceof ConsecutiveMemory) this.restore(previous.counts())
   }
 }

@@ -4,7 +4,10 @@
  */
 
 export interface TripRule {
+  /** In words, so that "opens at …" is a sentence: "5 consecutive failures". */
   readonly name: string
+  /** How far back it looks, in milliseconds, where it looks back by time. */
+  readonly windowMs?: number | undefined
   create(): TripMemory
 }
 
@@ -12,8 +15,17 @@ export interface TripRule {
 export interface TripMemory {
   /** Whether it looks at the clock: one that only counts spares every call the reading (about 40 ns). */
   readonly timed: boolean
-  /** Takes note of one result, and says whether the breaker should open now. `now` is 0 unless `timed`. */
-  record(failed: boolean, now: number): boolean
+  /** Whether it wants to know how long calls took: that costs a second reading, when the call begins. */
+  readonly measured?: boolean
+  /**
+   * Takes note of one result, and says whether the breaker should open now.
+   *
+   * @param now 0 unless `timed` or `measured`.
+   * @param tookMs How long the call took in milliseconds; 0 unless `measured`, or when it began before the rule was set.
+   */
+  record(failed: boolean, now: number, tookMs: number): boolean
+  /** Whether a probe that took so long has failed, although its answer was good. */
+  tooSlow?(tookMs: number): boolean
   /** Forgets everything: called whenever the breaker closes. */
   reset(): void
   /** What it knows, for events and metrics. */
@@ -21,10 +33,19 @@ export interface TripMemory {
   /** JSON-able, for `snapshot`; undefined where nothing is worth keeping. */
   save(): TripCounts | undefined
   restore(saved: TripCounts): void
+  /** The memories it is made of, where it only puts others together. */
+  readonly parts?: readonly TripMemory[]
+  /**
+   * Takes over what the memory of another rule knows, as far as both mean the same, when `configure` changes the rule.
+   * Asked for each of the other's `parts`.
+   */
+  adopt?(previous: TripMemory): void
 }
 
 export interface TripCounts {
   /** Calls that ended well, as far back as the rule looks. */
   readonly successes: number
   readonly failures: number
+  /** Calls of either kind that took too long, where the rule measures that. */
+  readonly slow?: number
 }

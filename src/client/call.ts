@@ -5,7 +5,7 @@ import { ClosedError, type GatelessError, TimeoutError } from '../core/errors.ts
 import type { Lease } from '../balancing/lease.ts'
 import type { Outcome } from '../core/outcome.ts'
 import { isRefusal } from '../core/policy.ts'
-import { parseRetryAfter } from '../core/retry-after.ts'
+import { retryAfterOf } from '../core/retry-after.ts'
 import type { Deadline, Expirable } from '../time/deadline.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import type { CallExtras } from './call-extras.ts'
@@ -216,7 +216,7 @@ export class Call
     if (isTransientStatus(status)) {
       const record = attempt.record('answered', undefined)
       this.recordAttempt(record)
-      const retryAfterMs = parseRetryAfter(headers['retry-after'], this.#runtime.clock)
+      const retryAfterMs = retryAfterOf(headers, this.#runtime.clock)
       if (this.#tryAgain(attempt, record, new StatusError(status), { notSent: false, retryAfterMs })) {
         return attempt.discard()
       }

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { parseRetryAfter } from '../core/retry-after.ts'
+import { retryAfterOf } from '../core/retry-after.ts'
 import type { Clock } from '../time/clock.ts'
 import { type AttemptRecord, BodyError, type NotRetriedReason, ResponseError } from './errors.ts'
 
@@ -129,7 +129,7 @@ export class JsonCall<T> implements Dispatcher.DispatchHandler {
       service: this.#input.service,
       status: this.#status,
       headers: this.#headers,
-      retryAfterMs: parseRetryAfter(this.#headers['retry-after'], this.#input.clock),
+      retryAfterMs: retryAfterOf(this.#headers, this.#input.clock),
       body,
       attempts,
       notRetried,

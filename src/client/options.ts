@@ -32,12 +32,12 @@ export interface CallPolicy {
    * `false`: one attempt only. Unless a budget is given, all clients of the process share one per service.
    * @default 3 attempts, 25 ms base, 250 ms cap, full jitter, 20 % budget
    */
-  readonly retry?: Omit<RetryOptions, 'clock' | 'random'> | false
+  readonly retry?: Omit<RetryOptions, 'attemptTimeoutMs' | 'clock' | 'random'> | false
   readonly balancing?: Pick<LoadBalancerOptions, 'strategy' | 'panicThreshold'>
   readonly breaker?: {
     readonly instance?: InstanceBreakerOptions | false
-    /** @default failureRate 0.5 over 10 s with at least 20 calls, open for 5 s */
-    readonly service?: Omit<CircuitBreakerOptions, 'clock' | 'name' | 'classify'> | false
+    /** @default failureRate 0.5 over 10 s with at least 20 calls, open for 5 s, growing to 60 s */
+    readonly service?: Omit<CircuitBreakerOptions, 'clock' | 'random' | 'name' | 'classify'> | false
   }
   /**
    * What stands in front of each call with all its attempts, outermost first: a `Bulkhead`, a `RateLimiter`, an

@@ -44,7 +44,7 @@ export class ServiceRuntime {
   readonly balancer: LoadBalancer
   readonly breaker: CircuitBreaker | undefined
   readonly retry: RetryPolicy | undefined
-  /** Whether the user gave a `retryable`: without one, what `RetryPlan` allows is worth a try. */
+  /** Whether the user said what is worth a try: without that, what `RetryPlan` allows is worth a try. */
   readonly asksRetryable: boolean
   readonly transport: Dispatcher
   readonly ownsPools: boolean
@@ -76,9 +76,9 @@ export class ServiceRuntime {
     // One budget per service and process: with one each, ten clients would retry ten times as much. Time of one's own (a
     // simulation, a test) makes a world of one's own.
     const budget = clock === systemClock && !timersAreFake() ? RetryBudget.shared(name) : { clock }
-    this.breaker = serviceBreaker === false ? undefined : new CircuitBreaker({ ...serviceBreaker, name, clock })
+    this.breaker = serviceBreaker === false ? undefined : new CircuitBreaker({ ...serviceBreaker, name, clock, random })
     this.retry = retry === false ? undefined : new RetryPolicy({ budget, ...retry, name, clock, random })
-    this.asksRetryable = retry !== false && retry.retryable !== undefined
+    this.asksRetryable = retry !== false && (retry.retryable ?? retry.retryOn) !== undefined
     this.#forwardEvents()
     this.balancer.on('removed', ({ instance }) => this.#forget(instance))
   }

@@ -44,7 +44,9 @@ const CALL_DEFAULTS = /* @__PURE__ */ Object.freeze({
     maxRecoveryTimeoutMs: 300_000,
     maxEjectedShare: 0.5,
   },
-  serviceBreakerOpenMs: 5_000,
+  // Polly's and Hystrix's five seconds at first. A service that fails every probe is asked less and less; no client asks
+  // it in step with the others.
+  serviceBreakerOpen: { baseMs: 5_000, factor: 2, maxMs: 60_000, jitterRatio: 0.1 },
 })
 
 /** The settings of a client before any service says otherwise. */
@@ -59,7 +61,7 @@ export function defaultCallSettings(): CallSettings {
     instanceBreaker: CALL_DEFAULTS.instanceBreaker,
     serviceBreaker: {
       trip: failureRate({ threshold: 0.5, windowMs: 10_000, minimumCalls: 20 }),
-      recoveryTimeoutMs: CALL_DEFAULTS.serviceBreakerOpenMs,
+      recoveryBackoff: exponentialBackoff({ ...CALL_DEFAULTS.serviceBreakerOpen, jitter: 'proportional' }),
     },
     guards: [],
   }
@@ -110,7 +112,13 @@ function isGuardLike(value: unknown): boolean {
 function mergeRetry(owner: string, given: unknown, base: RetryOptions | false): RetryOptions | false {
   if (given === undefined) return base
   if (given === false) return false
-  return { ...(base === false ? defaultCallSettings().retry : base), ...givenOptions(owner, given) }
+  const own = givenOptions(owner, given)
+  if (Object.hasOwn(own, 'attemptTimeoutMs')) throw new TypeError(`${owner}: attemptTimeoutMs stands beside retry, not in it`)
+  const inherited: Record<string, unknown> = { ...(base === false ? defaultCallSettings().retry : base) }
+  // One way of saying what is worth a try replaces the other: together they are refused.
+  if (Object.hasOwn(own, 'retryOn')) delete inherited['retryable']
+  if (Object.hasOwn(own, 'retryable')) delete inherited['retryOn']
+  return { ...inherited, ...own }
 }
 
 function mergeServiceBreaker(
@@ -122,9 +130,11 @@ function mergeServiceBreaker(
   if (given === false) return false
   const own = givenOptions(owner, given)
   const inherited: Record<string, unknown> = { ...(base === false ? defaultCallSettings().serviceBreaker : base) }
-  // One way of saying when to open replaces the other: together they are refused.
-  if ('failureThreshold' in own) delete inherited['trip']
-  if ('trip' in own) delete inherited['failureThreshold']
+  // One way of saying when to open, and for how long, replaces the other: together they are refused.
+  if (Object.hasOwn(own, 'failureThreshold')) delete inherited['trip']
+  if (Object.hasOwn(own, 'trip')) delete inherited['failureThreshold']
+  if (Object.hasOwn(own, 'recoveryTimeoutMs')) delete inherited['recoveryBackoff']
+  if (Object.hasOwn(own, 'recoveryBackoff')) delete inherited['recoveryTimeoutMs']
   return { ...inherited, ...own }
 }
 

@@ -19,7 +19,7 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined
   /** Ties calls together for hashing strategies and keyed policies. */
   readonly key?: string | undefined
-  /** Higher survives longer when load is shed. @default 0 */
+  /** Higher goes first in a bulkhead's queue, and survives longer when load is shed. @default 0 */
   readonly priority?: number | undefined
   /** Says that doing the work twice does no harm. */
   readonly idempotent?: boolean | undefined

@@ -26,7 +26,7 @@ export function parseRetryAfter(value: unknown, clock: Clock): number | undefine
 }
 
 /** Reads a header that gives milliseconds, with the same bounds. */
-export function parseRetryAfterMs(value: unknown): number | undefined {
+function parseMilliseconds(value: unknown): number | undefined {
   const digits = typeof value === 'string' ? DIGITS.exec(value)?.[1] : undefined
   return digits === undefined ? undefined : bounded(Number(digits))
 }
@@ -48,7 +48,7 @@ export function parseRetryAfterMs(value: unknown): number | undefined {
 export function retryAfterOf(headers: unknown, clock: Clock = systemClock): number | undefined {
   if (typeof headers !== 'object' || headers === null) return undefined
   for (const name of IN_MILLISECONDS) {
-    const asked = parseRetryAfterMs(headerOf(headers, name))
+    const asked = parseMilliseconds(headerOf(headers, name))
     if (asked !== undefined) return asked
   }
   return parseRetryAfter(headerOf(headers, 'retry-after'), clock)

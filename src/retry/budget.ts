@@ -1,5 +1,6 @@
 import { OptionReader } from '../core/options.ts'
 import { RollingCounts } from '../stats/rolling-counts.ts'
+import type { FailureKind } from '../time/backoff.ts'
 import { type Clock, toClock } from '../time/clock.ts'
 
 /**
@@ -15,8 +16,20 @@ export interface Budget {
   readonly suppressed: number
   /** A first try begins, and pays in its share. */
   deposit(): void
-  /** Takes one retry out; false when there is none, and the retry must not be made. */
-  tryWithdraw(): boolean
+  /**
+   * Takes one retry out; false when there is none, and the retry must not be made.
+   *
+   * @param kind What it is to make good: a request for patience may cost less than a failure. @default 'transient'
+   */
+  tryWithdraw(kind?: FailureKind): boolean
+  /**
+   * A call ended well. Only for budgets that earn by success.
+   *
+   * @param retriedAfter What its last retry made good; undefined when the first try succeeded.
+   */
+  succeeded?(retriedAfter?: FailureKind): void
+  /** A try failed in a way that another could cure, whether there will be one or not. Only for budgets that lose by it. */
+  failed?(kind: FailureKind): void
 }
 
 export interface RetryBudgetOptions {
@@ -37,7 +50,7 @@ const CALLS = 0
 const RETRIES = 1
 
 /** Budgets by key. A Map keeps insertion order, so the first is the one not asked for longest. */
-const shared = /* @__PURE__ */ new Map<string, RetryBudget>()
+const shared = /* @__PURE__ */ new Map<string, Budget>()
 
 /**
  * Lets retries be at most `ratio` of the calls of the last `windowMs`, above a floor of `minPerSecond`.
@@ -83,16 +96,21 @@ export class RetryBudget implements Budget {
   /**
    * The budget of this key, the same object for everybody in the process who names it.
    *
-   * When to use: several clients or policies call the same service, and its load is what the budget protects.
+   * When to use: several clients or policies call the same service, and its load is what the budget protects. For a
+   * budget of another kind, give the function that makes it.
    *
-   * Gotchas: whoever names the key first decides the options; later ones are checked and otherwise ignored. At most
-   * {@link RetryBudget.MAX_SHARED} keys are remembered: a forgotten budget still serves those who hold it, and the next
-   * to name its key gets a fresh one.
+   * Gotchas: whoever names the key first decides kind and options; later options are checked and otherwise ignored, a
+   * later function is not called. At most {@link RetryBudget.MAX_SHARED} keys are remembered: a forgotten budget still
+   * serves those who hold it, and the next to name its key gets a fresh one.
+   *
+   * @example
+   * RetryBudget.shared('s3', () => new RetryQuota())
    */
-  static shared(key: string, options?: RetryBudgetOptions): RetryBudget {
+  static shared(key: string, options?: RetryBudgetOptions | (() => Budget)): Budget {
     if (typeof key !== 'string' || key === '') throw new TypeError('RetryBudget.shared: key must be a non-empty string')
-    const fresh = options === undefined ? undefined : new RetryBudget(options)
-    const budget = shared.get(key) ?? fresh ?? new RetryBudget()
+    const make = typeof options === 'function' ? options : undefined
+    const fresh = options === undefined || typeof options === 'function' ? undefined : new RetryBudget(options)
+    const budget = shared.get(key) ?? fresh ?? make?.() ?? new RetryBudget()
     shared.delete(key)
     shared.set(key, budget)
     if (shared.size > RetryBudget.MAX_SHARED) shared.delete(shared.keys().next().value as string)
@@ -125,4 +143,24 @@ export class RetryBudget implements Budget {
   #balance(now: number): number {
     return this.#ratio * this.#counts.total(CALLS, now) + this.#floor - this.#counts.total(RETRIES, now)
   }
+}
+
+/** Finagle's defaults: `RetryBudget` of twitter/finagle, 20 % and 10 per second over 10 seconds. */
+const FINAGLE = /* @__PURE__ */ Object.freeze({ ratio: 0.2, minPerSecond: 10, windowMs: 10_000 })
+
+/**
+ * A {@link RetryBudget} with Finagle's numbers: a fifth of the calls and ten retries per second, over ten seconds.
+ *
+ * When to use: few, busy clients. Ten per second and client are many where there are many clients.
+ *
+ * @param options Replace single numbers.
+ */
+export function finagleBudget(options?: RetryBudgetOptions): RetryBudget {
+  return new RetryBudget({ ...FINAGLE, ...options })
+}
+
+/** @internal By its methods, not by instanceof: a budget from another copy of the package would pass for empty options. */
+export function isBudget(given: object): given is Budget {
+  const { deposit, tryWithdraw } = given as Partial<Budget>
+  return typeof deposit === 'function' && typeof tryWithdraw === 'function'
 }

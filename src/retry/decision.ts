@@ -1,4 +1,9 @@
+import type { RetryProgress } from './progress.ts'
+
 /** What the decision core is told about a try that failed, and what it answers. Synchronous, and usable without `execute`. */
+
+/** What the remote said about coming back: after so many milliseconds, or `never`. */
+export type RetryAdvice = number | 'never'
 
 /** One try that failed. */
 export interface FailedTry {
@@ -8,10 +13,12 @@ export interface FailedTry {
   readonly error: unknown
   /** When the whole call must be done, on the monotonic scale of the policy's clock; undefined without a limit. */
   readonly deadline?: number | undefined
-  /** How long the remote asked to be left alone, in milliseconds. @default `error.retryAfterMs` of a gateless error */
-  readonly retryAfterMs?: number | undefined
-  /** The delay before this try, in milliseconds; undefined for the first one. */
+  /** How long the remote asked to be left alone, in milliseconds. @default what the policy's `retryAfterOf` says */
+  readonly retryAfterMs?: RetryAdvice | undefined
+  /** The delay before this try, in milliseconds; undefined for the first one. @default that of `progress` */
   readonly previousDelayMs?: number | undefined
+  /** What the call remembers from one failure to the next; the decision writes into it. */
+  readonly progress?: RetryProgress | undefined
   /** The caller's own verdict, for one that knows better than the policy's `retryable` (an HTTP client knows the method). */
   readonly retryable?: boolean | undefined
   /** Whether the call was given up meanwhile. @default false */
@@ -23,11 +30,12 @@ export interface FailedTry {
  *
  * - `aborted`: the call was given up.
  * - `exhausted`: `maxAttempts` tries were made.
- * - `not-retryable`: trying again would not help.
+ * - `not-retryable`: trying again would not help, or the remote asked not to.
+ * - `circuit-open`: the breaker that the tries go through opened.
  * - `deadline`: the delay would not end before the deadline.
- * - `budget`: too large a share of the recent calls were retries already.
+ * - `budget`: the retries of all calls together had their share.
  */
-export type StopReason = 'aborted' | 'exhausted' | 'not-retryable' | 'deadline' | 'budget'
+export type StopReason = 'aborted' | 'exhausted' | 'not-retryable' | 'circuit-open' | 'deadline' | 'budget'
 
 export type RetryDecision =
   | { readonly retry: true; readonly delayMs: number }

@@ -1,11 +1,29 @@
 import { OptionReader } from '../core/options.ts'
-import { type Backoff, exponentialBackoff } from '../time/backoff.ts'
+import { isGatelessError } from '../core/errors.ts'
+import { type Backoff, exponentialBackoff, type FailureKind } from '../time/backoff.ts'
 import { type Clock, toClock } from '../time/clock.ts'
 import { type Random, systemRandom } from '../time/random.ts'
-import { type Budget, RetryBudget, type RetryBudgetOptions } from './budget.ts'
+import { type Budget, isBudget, RetryBudget, type RetryBudgetOptions } from './budget.ts'
+import type { RetryAdvice } from './decision.ts'
+import { failureKindOf } from './failure-kind.ts'
+import { type ErrorMatcher, matchErrors } from './match-errors.ts'
 import { isTransient } from './transient.ts'
 
 /** The options of a {@link RetryPolicy}, and how they are read. */
+
+/**
+ * What becomes of the wait that a remote asked for. `at-least`: it lengthens the backoff, and never shortens it.
+ * `exact`: it stands in place of the backoff, which begins anew after it.
+ */
+export type RetryAfterMode = 'at-least' | 'exact'
+
+/** What a retry has to know of a breaker: a `CircuitBreaker`, or anything that says how it is. */
+export interface Circuit {
+  /** `open` stops the retries. */
+  readonly state: string
+  /** `isolated` stops them as well. */
+  readonly mode?: string
+}
 
 export interface RetryOptions {
   /** Tries in all, the first included; an integer from 1 to 1000. 1 never retries. @default 3 */
@@ -17,17 +35,37 @@ export interface RetryOptions {
    * event and taken for a no. @default isTransient
    */
   readonly retryable?: (error: unknown) => boolean
+  /** The errors that are retried, and no others; instead of `retryable`. @default none: `retryable` decides */
+  readonly retryOn?: readonly ErrorMatcher[]
+  /** Whether a failure is a request for patience, for backoffs and budgets that care. @default failureKindOf */
+  readonly kindOf?: (error: unknown) => FailureKind
+  /**
+   * The longest one try may take, in milliseconds from 1; less where the call itself has less left. Its end is a
+   * `TimeoutError` and is retried. @default none
+   */
+  readonly attemptTimeoutMs?: number | undefined
+  /** The breaker that the tries go through: once it is open, there is no further one. @default none */
+  readonly breaker?: Circuit | undefined
   /**
    * What bounds the retries of all calls together: a budget shared with others, the options of an own one, or false
    * for no bound. @default an own budget with the defaults of RetryBudgetOptions
    */
   readonly budget?: Budget | RetryBudgetOptions | false
   /**
+   * What the remote said about coming back, read off the error: milliseconds, `'never'`, or undefined for nothing. One
+   * that throws is reported as an `error` event and says nothing. @default the `retryAfterMs` of a gateless error
+   */
+  readonly retryAfterOf?: (error: unknown) => RetryAdvice | undefined
+  /** What becomes of the wait that the remote asked for. @default 'at-least' */
+  readonly retryAfterMode?: RetryAfterMode
+  /**
    * The longest wait for a remote's sake, in milliseconds from 0: a Retry-After beyond it is cut down to it, since
    * otherwise one header could park a call for days. (One beyond the call's deadline ends the call instead.)
    * @default 30_000
    */
   readonly maxRetryAfterMs?: number
+  /** How far a Retry-After may lengthen the backoff, in milliseconds from 0. @default none: only `maxRetryAfterMs` bounds it */
+  readonly maxRetryAfterExtraMs?: number | undefined
   /** Stands in messages and in `info`. @default 'retry' */
   readonly name?: string
   /** A source of time. @default the system's */
@@ -36,19 +74,36 @@ export interface RetryOptions {
   readonly random?: Random
 }
 
+/** What `configure` may change: everything but what other objects hold on to. */
+export type RetryPatch = Omit<RetryOptions, 'budget' | 'name' | 'clock' | 'random'>
+
+/** @internal */
+export const FIXED_OPTIONS = ['budget', 'name', 'clock', 'random'] as const
+
 /**
  * The defaults that are plain values. Three tries as in AWS's standard mode and SRE's advice; 30 s is where undici's
  * RetryHandler cuts a Retry-After.
  */
-const DEFAULTS = /* @__PURE__ */ Object.freeze({ maxAttempts: 3, maxRetryAfterMs: 30_000, name: 'retry' })
+const DEFAULTS = /* @__PURE__ */ Object.freeze({
+  maxAttempts: 3,
+  maxRetryAfterMs: 30_000,
+  retryAfterMode: 'at-least',
+  name: 'retry',
+} as const)
 
 /** @internal */
 export interface RetrySettings {
   readonly maxAttempts: number
   readonly backoff: Backoff
   readonly retryable: (error: unknown) => boolean
+  readonly kindOf: (error: unknown) => FailureKind
+  readonly attemptTimeoutMs: number | undefined
+  readonly breaker: Circuit | undefined
   readonly budget: Budget | undefined
+  readonly retryAfterOf: (error: unknown) => RetryAdvice | undefined
+  readonly retryAfterMode: RetryAfterMode
   readonly maxRetryAfterMs: number
+  readonly maxRetryAfterExtraMs: number
   readonly name: string
   readonly clock: Clock
   readonly random: Random
@@ -62,9 +117,15 @@ export function readRetryOptions(options: RetryOptions | undefined): RetrySettin
   const settings = {
     maxAttempts: read.number('maxAttempts', { default: DEFAULTS.maxAttempts, min: 1, max: 1_000, integer: true }),
     backoff: backoff ?? exponentialBackoff(),
-    retryable: read.function('retryable', isTransient),
+    retryable: readRetryable(read),
+    kindOf: read.function('kindOf', failureKindOf),
+    attemptTimeoutMs: read.duration('attemptTimeoutMs', undefined, 1),
+    breaker: readBreaker(read),
     budget: readBudget(read, clock),
+    retryAfterOf: read.function('retryAfterOf', retryAfterOfGateless),
+    retryAfterMode: read.oneOf('retryAfterMode', ['at-least', 'exact'], DEFAULTS.retryAfterMode),
     maxRetryAfterMs: read.duration('maxRetryAfterMs', DEFAULTS.maxRetryAfterMs),
+    maxRetryAfterExtraMs: read.duration('maxRetryAfterExtraMs', undefined) ?? Number.POSITIVE_INFINITY,
     name: read.string('name', DEFAULTS.name),
     clock,
     random: read.function('random', systemRandom),
@@ -73,13 +134,29 @@ export function readRetryOptions(options: RetryOptions | undefined): RetrySettin
   return settings
 }
 
+function retryAfterOfGateless(error: unknown): number | undefined {
+  return isGatelessError(error) ? error.retryAfterMs : undefined
+}
+
+function readRetryable(read: OptionReader): (error: unknown) => boolean {
+  const named = read.raw('retryOn')
+  if (named === undefined) return read.function('retryable', isTransient)
+  if (read.raw('retryable') !== undefined) read.refuse('retryable', 'left out when retryOn is given')
+  return matchErrors(named as readonly ErrorMatcher[], 'RetryPolicy: retryOn')
+}
+
+function readBreaker(read: OptionReader): Circuit | undefined {
+  const given = read.raw('breaker')
+  if (given === undefined) return undefined
+  if (typeof given !== 'object' || given === null || !('state' in given)) read.refuse('breaker', 'an object with state')
+  return given as Circuit
+}
+
 function readBudget(read: OptionReader, clock: Clock): Budget | undefined {
   const given = read.raw('budget')
   if (given === false) return undefined
   if (given === undefined) return new RetryBudget({ clock })
   if (typeof given !== 'object' || given === null) read.refuse('budget', 'a budget, the options of one, or false')
-  // By its methods, not by instanceof: a budget from another copy of the package would pass for empty options.
-  const { deposit, tryWithdraw } = given as Partial<Budget>
-  if (typeof deposit === 'function' && typeof tryWithdraw === 'function') return given as Budget
+  if (isBudget(given)) return given
   return new RetryBudget({ clock, ...(given as RetryBudgetOptions) })
 }

@@ -1,4 +1,5 @@
 import { isGatelessError, type TimeoutError } from '../core/errors.ts'
+import { askChain, type ErrorLike, statusOf } from './error-chain.ts'
 
 /** Which errors a retry may cure, judged by what the error carries and never by its message. */
 
@@ -45,9 +46,6 @@ const LASTING_CODES: ReadonlySet<string> = /* @__PURE__ */ new Set([
   'ERR_TLS_CERT_ALTNAME_INVALID',
 ])
 
-/** Causes looked at; an error that is its own cause must not hang anybody. */
-const MAX_DEPTH = 5
-
 /** Whether an HTTP status says that the same request may succeed a little later. */
 export function isTransientStatus(status: number): boolean {
   return TRANSIENT_STATUSES.includes(status)
@@ -71,22 +69,7 @@ export function isTransientStatus(status: number): boolean {
  * new RetryPolicy({ retryable: (error) => isTransient(error) && !(error instanceof QuotaError) })
  */
 export function isTransient(error: unknown): boolean {
-  let link: unknown = error
-  for (let depth = 0; depth < MAX_DEPTH && typeof link === 'object' && link !== null; depth += 1) {
-    const known = verdict(link)
-    if (known !== undefined) return known
-    link = (link as ErrorLike).cause
-  }
-  return !isProgrammingError(error)
-}
-
-interface ErrorLike {
-  readonly name?: unknown
-  readonly code?: unknown
-  readonly status?: unknown
-  readonly statusCode?: unknown
-  readonly response?: { readonly status?: unknown; readonly statusCode?: unknown } | null
-  readonly cause?: unknown
+  return askChain(error, verdict) ?? !isProgrammingError(error)
 }
 
 /** What this one error says by itself; undefined when it says nothing. */
@@ -96,9 +79,8 @@ function verdict(error: ErrorLike): boolean | undefined {
     if (error.code === 'ERR_GATELESS_TIMEOUT') return (error as TimeoutError).limit === 'attempt'
   }
   if (error.name === 'AbortError') return false
-  const { response } = error
-  const status = error.status ?? error.statusCode ?? response?.status ?? response?.statusCode
-  if (typeof status === 'number' && status >= 400 && status <= 599) return isTransientStatus(status)
+  const status = statusOf(error)
+  if (status !== undefined && status >= 400 && status <= 599) return isTransientStatus(status)
   if (typeof error.code !== 'string') return undefined
   return NETWORK_CODES.has(error.code) ? true : LASTING_CODES.has(error.code) ? false : undefined
 }

@@ -1,15 +1,15 @@
+import { type HeapNode, IndexedHeap } from '../balancing/indexed-heap.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 
-/** A timer waiting in a {@link FakeClock}. */
-interface Waiting {
-  readonly dueAt: number
-  readonly order: number
+/** A timer waiting in a {@link FakeClock}: earliest first, and of two that are due together the one set first. */
+interface Waiting extends HeapNode {
   readonly run: () => void
 }
 
 /**
- * A clock that stands still until told to move. When to use: where fake timers are not wanted (simulations, several
- * clocks in one process); otherwise `vi.useFakeTimers()` drives every primitive without it.
+ * A clock that stands still until told to move. When to use: where fake timers are not wanted (several clocks in one
+ * process, a step by step test); otherwise `vi.useFakeTimers()` drives every primitive without it. For many calls under
+ * load there is {@link Simulation}.
  *
  * @example
  * const clock = new FakeClock()
@@ -19,7 +19,7 @@ interface Waiting {
 export class FakeClock implements Clock {
   #now: number
   #order = 0
-  readonly #waiting = new Map<number, Waiting>()
+  readonly #waiting = new IndexedHeap<Waiting>()
 
   /** @param startMs What `now` and `wallNow` begin with, in milliseconds. */
   constructor(startMs = 0) {
@@ -37,34 +37,28 @@ export class FakeClock implements Clock {
   readonly setTimeout = <A extends unknown[]>(callback: (...args: A) => void, delayMs: number, ...args: A): Timer => {
     this.#order += 1
     const run = (): void => callback(...args)
-    this.#waiting.set(this.#order, { dueAt: this.#now + Math.max(1, delayMs), order: this.#order, run })
-    return this.#order
+    const waiting: Waiting = { key: this.#now + Math.max(1, delayMs), tie: this.#order, at: -1, run }
+    this.#waiting.push(waiting)
+    return waiting
   }
 
   readonly clearTimeout = (timer: Timer): void => {
-    this.#waiting.delete(timer as number)
+    const waiting = timer as Waiting | undefined
+    if (waiting !== undefined && waiting.at >= 0) this.#waiting.remove(waiting)
   }
 
   /** Moves time on by `ms`, firing what is due in order, and lets promises settle after each. */
   async advance(ms: number): Promise<void> {
     const target = this.#now + ms
     await settle()
-    for (let next = this.#next(); next !== undefined && next.dueAt <= target; next = this.#next()) {
-      this.#waiting.delete(next.order)
-      this.#now = Math.max(this.#now, next.dueAt)
+    for (let next = this.#waiting.top; next !== undefined && next.key <= target; next = this.#waiting.top) {
+      this.#waiting.remove(next)
+      this.#now = Math.max(this.#now, next.key)
       next.run()
       await settle()
     }
     this.#now = target
     await settle()
-  }
-
-  #next(): Waiting | undefined {
-    let earliest: Waiting | undefined
-    for (const waiting of this.#waiting.values()) {
-      if (earliest === undefined || waiting.dueAt < earliest.dueAt) earliest = waiting
-    }
-    return earliest
   }
 }
 

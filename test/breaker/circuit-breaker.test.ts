@@ -1,7 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { CircuitBreaker, CircuitOpenError, failureRate } from 'gateless/breaker'
+import { CallScope } from '../../src/core/context.ts'
 import { GatelessError, isGatelessError } from '../../src/core/errors.ts'
+import type { Permit } from '../../src/core/outcome.ts'
 
 const fail = () => Promise.reject(new Error('down'))
 const succeed = () => Promise.resolve('up')
@@ -102,7 +104,17 @@ describe('while open', () => {
   it('counts what it refuses', async () => {
     const breaker = new CircuitBreaker({ failureThreshold: 1 })
     await trip(breaker, 4)
-    expect(breaker.metrics).toEqual({ successes: 0, failures: 1, rejected: 3 })
+    expect(breaker.metrics).toEqual({
+      successes: 0,
+      failures: 1,
+      slow: 0,
+      rejected: 3,
+      wouldReject: 0,
+      trips: 1,
+      probesInFlight: 0,
+      waiting: 0,
+      admittedShare: 0,
+    })
   })
 })
 
@@ -227,6 +239,55 @@ describe('fencing', () => {
     permit?.success()
     permit?.failure()
     expect(breaker.state).toBe('closed')
+  })
+})
+
+describe('the refusal', () => {
+  it('is what its constructor makes', async () => {
+    const breaker = new CircuitBreaker({ name: 'orders', failureThreshold: 1 })
+    await trip(breaker, 1)
+    const thrown = (await breaker.execute(succeed).catch((error: unknown) => error)) as CircuitOpenError
+    const made = new CircuitOpenError('orders', 60_000)
+    for (const key of ['name', 'message', 'code', 'breaker', 'retryAfterMs', 'local'] as const)
+      expect(thrown[key]).toBe(made[key])
+    expect(Object.keys(thrown).toSorted()).toEqual(Object.keys(made).toSorted())
+    expect(new CircuitOpenError('orders', undefined, 'is shut').message).toBe('orders is shut')
+  })
+
+  it('has a stack that begins where the call was made', async () => {
+    const breaker = new CircuitBreaker()
+    breaker.isolate()
+    const error = (await breaker.execute(succeed).catch((thrown: unknown) => thrown)) as Error
+    expect(error.stack?.split('\n')[1]).toContain('CircuitBreaker.execute')
+    expect(error.stack?.split('\n')[2]).toContain('circuit-breaker.test.ts')
+  })
+})
+
+describe('a permit', () => {
+  it('can be judged by a pipeline once, and settled by nobody after that', () => {
+    const breaker = new CircuitBreaker({ failureThreshold: 2 })
+    const permit = breaker.tryAcquire() as Permit
+    const failed = { ok: false, error: new Error('down') } as const
+    for (let i = 0; i < 3; i += 1) breaker.judge(permit, failed, CallScope.idle)
+    permit.failure()
+    expect(breaker.metrics.failures).toBe(1)
+  })
+
+  it('of somebody else, put around one of ours, is settled as the verdict says', () => {
+    const breaker = new CircuitBreaker({ classify: ({ ok }) => (ok ? 'success' : 'ignore') })
+    const seen: unknown[] = []
+    const permit: Permit = {
+      success: () => seen.push('success'),
+      failure: (info) => seen.push(['failure', info]),
+      ignore: () => seen.push('ignore'),
+    }
+    breaker.judge(permit, { ok: true, value: 1 }, CallScope.idle)
+    breaker.judge(permit, { ok: false, error: new Error('down') }, CallScope.idle)
+    breaker.configure({ classify: () => 'failure' })
+    breaker.judge(permit, { ok: true, value: 503 }, CallScope.idle)
+    const error = new Error('busy')
+    breaker.judge(permit, { ok: false, error }, CallScope.idle)
+    expect(seen).toEqual(['success', 'ignore', ['failure', undefined], ['failure', { ok: false, error }]])
   })
 })
 
@@ -364,7 +425,8 @@ describe('snapshots', () => {
   })
 
   it('never stay open for longer than the breaker they are restored into', () => {
-    const far = { version: 1, state: 'open', mode: 'normal', probeAt: Date.now() + 1e12, counts: null } as const
+    const known = { version: 1, state: 'open', mode: 'normal', counts: null, openMs: null, trips: 1 } as const
+    const far = { ...known, probeAt: Date.now() + 1e12 }
     expect(CircuitBreaker.restore(far, { recoveryTimeoutMs: 500 }).retryAfterMs).toBe(500)
   })
 

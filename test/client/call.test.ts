@@ -963,7 +963,8 @@ describe('what refuses a call', () => {
       code: 'ERR_GATELESS_CIRCUIT_OPEN',
       status: 503,
       local: true,
-      retryAfterMs: 4_000,
+      // Five seconds less the tenth that chance may take, less one.
+      retryAfterMs: 3_500,
       attempts: [],
       notRetried: 'circuit-open',
     })

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { ClosedError, GatelessError, isGatelessError, TimeoutError } from '../../src/core/errors.ts'
+import { ClosedError, GatelessError, isGatelessError, TimeoutError, toRefusal } from '../../src/core/errors.ts'
 
 describe('a gateless error', () => {
   it('has a literal name, a stable code, and says who refused and when to come back', () => {
@@ -20,6 +20,27 @@ describe('a gateless error', () => {
 
   it('does not show its brand when printed', () => {
     expect(inspect(new ClosedError('client'))).not.toContain('gateless.error')
+  })
+})
+
+describe('a refusal made without a constructor', () => {
+  const made = toRefusal(new Error('it is closed'), ClosedError, 'ClosedError', 'ERR_GATELESS_CLOSED', undefined)
+
+  it('is what the constructor would have made', () => {
+    const constructed = new ClosedError('it')
+    expect(made).toBeInstanceOf(ClosedError)
+    expect(isGatelessError(made, 'ERR_GATELESS_CLOSED')).toBe(true)
+    expect(Object.keys(made).toSorted()).toEqual(Object.keys(constructed).toSorted())
+    for (const key of ['message', 'name', 'code', 'retryAfterMs', 'local'] as const)
+      expect(made[key]).toBe(constructed[key])
+    expect(inspect(made)).toContain('ClosedError: it is closed')
+    expect(inspect(made)).not.toContain('gateless.error')
+  })
+
+  it('has the stack of the error it was made of, and whole milliseconds', () => {
+    expect(made.stack).toContain('errors.test.ts')
+    const soon = toRefusal(new Error('x'), ClosedError, 'ClosedError', 'ERR_GATELESS_CLOSED', 19.2)
+    expect(soon.retryAfterMs).toBe(20)
   })
 })
 

@@ -149,6 +149,7 @@ describe('RetryBudget.shared', () => {
   })
 
   it('forgets the key not asked for longest, so that keys from data cannot grow it (FAULTS 55)', () => {
+    expect(RetryBudget.MAX_SHARED).toBe(1_000)
     const kept = RetryBudget.shared('shared: kept')
     const lost = RetryBudget.shared('shared: lost')
     for (let i = 0; i < RetryBudget.MAX_SHARED - 2; i += 1) RetryBudget.shared(`shared: ${i}`)

@@ -23,7 +23,13 @@ describe('decide', () => {
     const delayMs = vi.fn(() => 7)
     const random = vi.fn(() => 0.5)
     policy({ backoff: { name: 'mine', delayMs }, random }).decide({ attempt: 2, error, previousDelayMs: 33 })
-    expect(delayMs).toHaveBeenCalledWith({ attempt: 2, previousDelayMs: 33, random })
+    expect(delayMs).toHaveBeenCalledWith({
+      attempt: 2,
+      previousDelayMs: 33,
+      random,
+      kind: 'transient',
+      memory: undefined,
+    })
   })
 
   it('backs off exponentially from 100 ms with full jitter unless told otherwise', () => {
@@ -187,6 +193,8 @@ describe('options', () => {
     [{ retryable: true as never }, 'RetryPolicy: retryable must be a function, got true'],
     [{ budget: true as never }, 'RetryPolicy: budget must be a budget, the options of one, or false, got true'],
     [{ budget: null as never }, 'RetryPolicy: budget must be a budget, the options of one, or false, got null'],
+    [{ budget: { deposit: () => {} } as never }, 'RetryBudget: unknown option "deposit"'],
+    [{ budget: { tryWithdraw: () => true } as never }, 'RetryBudget: unknown option "tryWithdraw"'],
     [{ budget: { ratio: -1 } }, 'RetryBudget: ratio must be a finite number from 0 up to 1000, got -1'],
     [
       { maxRetryAfterMs: -1 },
@@ -208,7 +216,12 @@ describe('options', () => {
     options.maxAttempts = 99
     options.budget.minPerSecond = 99
     options.backoff = fixedBackoff({ delayMs: 99 })
-    expect(fixed.info).toEqual({ kind: 'retry', name: 'retry', maxAttempts: 2 })
+    expect(fixed.info).toEqual({
+      kind: 'retry',
+      name: 'retry',
+      summary: 'tries up to 2 times with fixed backoff',
+      maxAttempts: 2,
+    })
     expect(fixed.budget?.available).toBe(10)
     expect(fixed.decide({ attempt: 1, error })).toEqual(yes(1))
   })

@@ -54,4 +54,27 @@ describe('FakeClock', () => {
     await clock.advance(1)
     expect(fired).toEqual([1])
   })
+
+  it('clears what has fired, or never was, without harm', async () => {
+    const clock = new FakeClock()
+    const fired: string[] = []
+    const timer = clock.setTimeout(() => fired.push('a'), 1)
+    clock.setTimeout(() => fired.push('b'), 2)
+    await clock.advance(1)
+    clock.clearTimeout(timer)
+    clock.clearTimeout(undefined as never)
+    clock.clearTimeout(7)
+    await clock.advance(1)
+    expect(fired).toEqual(['a', 'b'])
+    expect(clock.pending).toBe(0)
+  })
+
+  it('fires thousands in order', async () => {
+    const clock = new FakeClock()
+    const fired: number[] = []
+    for (let i = 0; i < 2_000; i += 1) clock.setTimeout(() => fired.push(clock.now()), 1 + ((i * 7_919) % 2_003))
+    await clock.advance(3_000)
+    expect(fired).toHaveLength(2_000)
+    expect(fired).toEqual(fired.toSorted((a, b) => a - b))
+  })
 })

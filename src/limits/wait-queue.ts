@@ -1,0 +1,113 @@
+import type { CallContext } from '../core/context.ts'
+import type { Permit } from '../core/outcome.ts'
+
+/** Whose turn is next among those of the same priority: who came first, or who came last. */
+export type QueueOrder = 'fifo' | 'lifo'
+
+/** A call that waits its turn. */
+export class Waiter {
+  readonly priority: number
+  /** Its permit, or why there is none. */
+  readonly turn: Promise<Permit>
+  /** @internal The waiters of its priority, while it is among them. */
+  band: Band | undefined
+  /** @internal */
+  previous: Waiter | undefined
+  /** @internal */
+  next: Waiter | undefined
+  readonly grant: (permit: Permit) => void
+  readonly refuse: (reason: unknown) => void
+
+  constructor(priority: number) {
+    const { promise, resolve, reject } = Promise.withResolvers<Permit>()
+    this.priority = priority
+    this.turn = promise
+    this.grant = resolve
+    this.refuse = reject
+  }
+}
+
+/** The waiters of one priority, in the order they came. */
+interface Band {
+  readonly priority: number
+  head: Waiter | undefined
+  tail: Waiter | undefined
+}
+
+/**
+ * Waiters by priority, higher first. Leaving from anywhere is O(1), so that a thousand aborts cost a thousand steps;
+ * joining is a binary search among the priorities that somebody waits with now.
+ */
+export class WaitQueue {
+  /** Lowest priority first; none is empty, so there are never more than waiters. */
+  readonly #bands: Band[] = []
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  add(waiter: Waiter): void {
+    const band = this.#band(waiter.priority)
+    waiter.band = band
+    waiter.previous = band.tail
+    if (band.tail === undefined) band.head = waiter
+    else band.tail.next = waiter
+    band.tail = waiter
+    this.#size += 1
+  }
+
+  /** Who is served first. */
+  first(order: QueueOrder): Waiter | undefined {
+    const band = this.#bands.at(-1)
+    return order === 'fifo' ? band?.head : band?.tail
+  }
+
+  /** Who would be served last. */
+  last(order: QueueOrder): Waiter | undefined {
+    const band = this.#bands[0]
+    return order === 'fifo' ? band?.tail : band?.head
+  }
+
+  /** False for one who has left already. */
+  remove(waiter: Waiter): boolean {
+    const { band, previous, next } = waiter
+    if (band === undefined) return false
+    if (previous === undefined) band.head = next
+    else previous.next = next
+    if (next === undefined) band.tail = previous
+    else next.previous = previous
+    waiter.band = undefined
+    waiter.previous = undefined
+    waiter.next = undefined
+    if (band.head === undefined) this.#bands.splice(this.#indexOf(band.priority), 1)
+    this.#size -= 1
+    return true
+  }
+
+  #band(priority: number): Band {
+    const index = this.#indexOf(priority)
+    const found = this.#bands[index]
+    if (found?.priority === priority) return found
+    const band: Band = { priority, head: undefined, tail: undefined }
+    this.#bands.splice(index, 0, band)
+    return band
+  }
+
+  /** Where the band of a priority is, or belongs. */
+  #indexOf(priority: number): number {
+    let low = 0
+    let high = this.#bands.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#bands[middle] as Band).priority < priority) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+/** The priority of a call; what is no number counts as the default, since no order could be kept with it. */
+export function priorityOf({ priority }: Pick<CallContext, 'priority'>): number {
+  return typeof priority === 'number' && !Number.isNaN(priority) ? priority : 0
+}
