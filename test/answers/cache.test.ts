@@ -570,10 +570,12 @@ describe('the options of a cache', () => {
       kind: 'cache',
       name: 'cache',
       summary: 'serves answers again for 5 ms',
+      hidesFailures: false,
     })
     const policy = cache({ ttlMs: 5, staleIfErrorMs: 7, name: 'devices' })
     expect(policy.info.name).toBe('devices')
     expect(policy.info.summary).toBe('serves answers again for 5 ms, and for 7 ms more when the work fails')
+    expect(policy.info.hidesFailures).toBe(true)
   })
 
   it.each<[unknown, string]>([

@@ -308,6 +308,7 @@ describe('the options of a fallback', () => {
       kind: 'fallback',
       name: 'fallback',
       summary: 'answers failed work from 1 alternative',
+      hidesFailures: true,
     })
     const policy = new FallbackPolicy({ alternatives: [{ value: 1 }, { value: 2 }], name: 'prices' })
     expect(policy.info).toMatchObject({ name: 'prices', summary: 'answers failed work from 2 alternatives' })

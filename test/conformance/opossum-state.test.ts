@@ -191,7 +191,7 @@ describe("opossum's switch", () => {
   // enable-disable-test.js: When disabled the circuit should always be closed
   it('off: lets every call through, and works again when it is on', async () => {
     const breaker = circuit()
-    breaker.disable()
+    breaker.setMode('disabled')
     for (let i = 0; i < 2; i += 1) {
       expect(await outcome(breaker.execute(failing(down)))).toEqual({ error: down })
       expect(breaker.state).toBe('closed')

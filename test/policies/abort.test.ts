@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events'
+import { MessageChannel } from 'node:worker_threads'
 import {
   Bulkhead,
   cache,
@@ -111,9 +112,9 @@ describe('an abort in', () => {
 /** A turn of the event loop that fake timers do not hold up. */
 function queueMacrotask(callback: () => void): void {
   const { port1, port2 } = new MessageChannel()
-  port1.onmessage = () => {
+  port1.once('message', () => {
     port1.close()
     callback()
-  }
+  })
   port2.postMessage(undefined)
 }
