@@ -13,7 +13,7 @@ export interface Recipient {
   answered(answer: Answer): void
 }
 
-/** @internal Who has a job, and does what is to be done when nobody waits for it any more. */
+/** Who has a job, and does what is to be done when nobody waits for it any more. */
 export interface JobKeeper {
   abandoned(job: Job): void
 }

