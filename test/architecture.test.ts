@@ -26,7 +26,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   backends: ['discovery', ...GROUND],
   client: ['breaker', 'retry', 'limits', 'answers', 'balancing', 'discovery', ...GROUND],
   registry: ['backends', ...GROUND],
-  testing: ['breaker', 'retry', 'limits', 'answers', 'balancing', 'discovery', 'backends', 'client', 'registry', ...GROUND],
+  testing: [
+    'breaker',
+    'retry',
+    'limits',
+    'answers',
+    'balancing',
+    'discovery',
+    'backends',
+    'client',
+    'registry',
+    ...GROUND,
+  ],
 }
 
 /** Where a permission covers single files and not the whole room. */

@@ -113,7 +113,8 @@ function mergeRetry(owner: string, given: unknown, base: RetryOptions | false): 
   if (given === undefined) return base
   if (given === false) return false
   const own = givenOptions(owner, given)
-  if (Object.hasOwn(own, 'attemptTimeoutMs')) throw new TypeError(`${owner}: attemptTimeoutMs stands beside retry, not in it`)
+  if (Object.hasOwn(own, 'attemptTimeoutMs'))
+    throw new TypeError(`${owner}: attemptTimeoutMs stands beside retry, not in it`)
   const inherited: Record<string, unknown> = { ...(base === false ? defaultCallSettings().retry : base) }
   // One way of saying what is worth a try replaces the other: together they are refused.
   if (Object.hasOwn(own, 'retryOn')) delete inherited['retryable']
