@@ -1,5 +1,5 @@
 import * as cockatiel from 'cockatiel'
-import { CircuitBreaker, failureRate, pipeline, RetryPolicy, timeout } from 'gateless'
+import { Bulkhead, CircuitBreaker, failureRate, pipeline, RetryPolicy, timeout } from 'gateless'
 import * as mollitia from 'mollitia'
 import Opossum from 'opossum'
 import pRetry from 'p-retry'
@@ -21,15 +21,18 @@ function ours(work: () => Promise<number>): readonly Protected[] {
   const rate = new CircuitBreaker({ trip: failureRate() })
   const retry = new RetryPolicy()
   const limit = timeout({ timeoutMs: 1_000 })
-  const two = pipeline(retry, breaker)
-  const three = pipeline(timeout({ timeoutMs: 1_000 }), retry, breaker)
+  // Wide enough for the table of calls in flight.
+  const bulkhead = new Bulkhead({ maxConcurrent: 100_000 })
+  const three = pipeline(retry, breaker, bulkhead)
+  const four = pipeline(timeout({ timeoutMs: 1_000 }), retry, breaker, bulkhead)
   return [
     { name: 'gateless breaker', call: () => breaker.execute(work) },
     { name: 'gateless breaker, failure rate', call: () => rate.execute(work) },
     { name: 'gateless retry', call: () => retry.execute(work) },
     { name: 'gateless timeout', call: () => limit.execute(work) },
-    { name: 'gateless pipeline(retry, breaker)', call: () => two.execute(work) },
-    { name: 'gateless pipeline(timeout, retry, breaker)', call: () => three.execute(work) },
+    { name: 'gateless bulkhead', call: () => bulkhead.execute(work) },
+    { name: 'gateless pipeline(retry, breaker, bulkhead)', call: () => three.execute(work) },
+    { name: 'gateless pipeline(timeout, retry, breaker, bulkhead)', call: () => four.execute(work) },
   ]
 }
 
@@ -45,15 +48,17 @@ function cockatiels(work: () => Promise<number>): readonly Protected[] {
   })
   const retry = cockatiel.retry(cockatiel.handleAll, { maxAttempts: 3, backoff: new cockatiel.ExponentialBackoff() })
   const limit = cockatiel.timeout(1_000, cockatiel.TimeoutStrategy.Aggressive)
-  const two = cockatiel.wrap(retry, breaker)
-  const three = cockatiel.wrap(limit, retry, breaker)
+  const bulkhead = cockatiel.bulkhead(100_000)
+  const three = cockatiel.wrap(retry, breaker, bulkhead)
+  const four = cockatiel.wrap(limit, retry, breaker, bulkhead)
   return [
     { name: 'cockatiel breaker, consecutive', call: () => breaker.execute(work) },
     { name: 'cockatiel breaker, sampling', call: () => sampling.execute(work) },
     { name: 'cockatiel retry', call: () => retry.execute(work) },
     { name: 'cockatiel timeout', call: () => limit.execute(work) },
-    { name: 'cockatiel wrap(retry, breaker)', call: () => two.execute(work) },
-    { name: 'cockatiel wrap(timeout, retry, breaker)', call: () => three.execute(work) },
+    { name: 'cockatiel bulkhead', call: () => bulkhead.execute(work) },
+    { name: 'cockatiel wrap(retry, breaker, bulkhead)', call: () => three.execute(work) },
+    { name: 'cockatiel wrap(timeout, retry, breaker, bulkhead)', call: () => four.execute(work) },
   ]
 }
 

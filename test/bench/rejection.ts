@@ -1,5 +1,5 @@
 import * as cockatiel from 'cockatiel'
-import { CircuitBreaker } from 'gateless'
+import { CircuitBreaker, failureRate } from 'gateless'
 import Opossum from 'opossum'
 import type { Contender } from './harness.ts'
 
@@ -9,6 +9,8 @@ const fault = new Error('down')
 const fail = async (): Promise<never> => {
   throw fault
 }
+
+const succeed = async (): Promise<number> => 1
 
 function each(name: string, call: () => Promise<unknown>): Contender {
   return {
@@ -53,9 +55,22 @@ export function failureContenders(): Contender[] {
     breaker: new cockatiel.ConsecutiveBreaker(1_000_000_000),
   })
   const opossum = new Opossum(fail, { volumeThreshold: 1_000_000_000, timeout: false })
+  // What is in the window must not matter.
+  const [few, many] = [10, 100_000].map((calls) => {
+    const rate = new CircuitBreaker({ trip: failureRate({ threshold: 1, windowCalls: calls, minimumCalls: 10 }) })
+    for (let i = 0; i < calls; i += 1) rate.tryAcquire()?.success()
+    return rate
+  }) as [CircuitBreaker, CircuitBreaker]
+  /** One success keeps the rate below one. */
+  const failing = (rate: CircuitBreaker) => {
+    let call = 0
+    return () => (++call % 8 === 0 ? rate.execute(succeed) : rate.execute(fail))
+  }
   return [
     each('throw a shared Error', fail),
     each('gateless breaker, failing', () => breaker.execute(fail)),
+    each('gateless, 10 calls in the window, 7 of 8 fail', failing(few)),
+    each('gateless, 100,000 calls in the window, 7 of 8 fail', failing(many)),
     each('cockatiel breaker, failing', () => cBreaker.execute(fail)),
     each('opossum, failing', () => opossum.fire()),
   ]
