@@ -1,6 +1,7 @@
 /** What all the others agree on: errors and how to tell them, pipelines, and the contracts for policies of your own. */
 export type { CallContext, CallOptions, Operation } from './context.ts'
 export type { Listener, ListenerFault, WithErrors } from './emitter.ts'
+export { classifyByAttribution } from './attribution.ts'
 export { ClosedError, GatelessError, type GatelessErrorDetails, isGatelessError, TimeoutError } from './errors.ts'
 export { type InstanceStatus, instanceOrigin, type ServiceInstance } from './instance.ts'
 export type { Classify, Outcome, OutcomeInfo, Permit, Verdict } from './outcome.ts'
