@@ -1,7 +1,7 @@
 import { CallScope } from '../core/context.ts'
 import { describeThrown, GatelessError, isGatelessError } from '../core/errors.ts'
 import type { Outcome, Permit } from '../core/outcome.ts'
-import { type Guard, isRefusal, isWaiting } from '../core/policy.ts'
+import { admission, type Guard, isWaiting } from '../core/policy.ts'
 import type { Clock } from '../time/clock.ts'
 import type { CallExtras } from './call-extras.ts'
 
@@ -25,8 +25,7 @@ export class CallGuards {
   enter(admitted: () => void, refused: (error: GatelessError) => void): void {
     try {
       while (this.#permits.length < this.#guards.length) {
-        const answer = (this.#guards[this.#permits.length] as Guard).admit(this.#scope)
-        if (isRefusal(answer)) throw answer.error()
+        const answer = admission(this.#guards[this.#permits.length] as Guard, this.#scope)
         if (isWaiting(answer)) {
           answer.then(
             (permit) => {

@@ -13,8 +13,16 @@ export function infosOf(policies: readonly Policy<unknown>[]): PolicyInfo[] {
   })
 }
 
-/** Throws for a contradiction; returns what is only doubtful, a sentence each. @throws {TypeError} naming both policies. */
-export function checkComposition(infos: readonly PolicyInfo[]): readonly string[] {
+/** Throws for a contradiction; returns what is only doubtful, a sentence each. @throws {TypeError} naming the policies. */
+export function checkComposition(policies: readonly Policy<unknown>[]): readonly string[] {
+  const twice = policies.find((policy, index) => policies.indexOf(policy) !== index)
+  // A bulkhead would wait for itself, a breaker count everything twice.
+  if (twice !== undefined) throw new TypeError(`pipeline: ${twice.info.name} stands in it twice`)
+  return checkInfos(infosOf(policies))
+}
+
+/** @internal The same from what the policies say of themselves. */
+export function checkInfos(infos: readonly PolicyInfo[]): readonly string[] {
   const warnings: string[] = []
   for (const [index, outer] of infos.entries()) {
     const inside = infos.slice(index + 1)

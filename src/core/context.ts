@@ -91,6 +91,7 @@ export class CallScope implements CallContext {
     } else if (options === undefined) {
       this.priority = 0
     } else {
+      refuseOdd(options)
       this.key = options.key
       this.priority = options.priority ?? 0
       this.idempotent = options.idempotent
@@ -221,6 +222,13 @@ export class CallScope implements CallContext {
     if (typeof listener === 'function') listener(this.reason)
     else listener.#notify()
   }
+}
+
+/** What people hand over who come from a library where the signal itself is the second argument. */
+function refuseOdd(options: CallOptions): void {
+  const odd = options === null || typeof options !== 'object' || 'addEventListener' in options
+  if (odd) throw new TypeError(`call: options must be an object like { signal, timeoutMs }, got ${show(options)}`)
+  if (Number.isNaN(options.priority)) throw new RangeError('call: priority must be a number, got NaN')
 }
 
 type AbortListener = ((reason: unknown) => void) | CallScope

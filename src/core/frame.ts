@@ -1,10 +1,10 @@
 import type { CallContext, CallScope, Operation } from './context.ts'
 import type { Outcome, Permit } from './outcome.ts'
 import {
+  admission,
   type Guard,
   isGuard,
   isLimit,
-  isRefusal,
   isRepeat,
   isWaiting,
   type Limit,
@@ -83,8 +83,7 @@ async function run(
     for (; at < steps.length; at += 1) {
       const { kind, policy } = steps[at] as Step
       if (kind === 'guard') {
-        const answer = policy.admit(scope)
-        if (isRefusal(answer)) throw answer.error()
+        const answer = admission(policy, scope)
         held.push(isWaiting(answer) ? await answer : answer)
       } else {
         held.push(scope)

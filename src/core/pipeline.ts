@@ -3,13 +3,14 @@ import { checkComposition, infosOf } from './composition.ts'
 import { type CallOptions, CallScope, type Operation } from './context.ts'
 import { describe } from './describe.ts'
 import { toRun } from './frame.ts'
+import { show } from './options.ts'
 import type { Policy, PolicyInfo } from './policy.ts'
 import { race } from './race.ts'
 
 /** Several policies as one, outermost first. Neighbouring guards share one frame; the others nest. */
 export interface Pipeline<R = never> extends Policy<R> {
   readonly policies: readonly Policy<unknown>[]
-  /** What works, but will surprise in an outage. Also given as process warnings (type `GatelessWarning`). */
+  /** What works, but will surprise in an outage; given as process warnings (type `GatelessWarning`) when it is made. */
   readonly warnings: readonly string[]
   /** The composition in plain words, with the worst that one call may cost. */
   describe(): string
@@ -36,13 +37,13 @@ export function pipeline<P extends readonly Policy<unknown>[]>(...policies: P): 
       throw new TypeError(`pipeline: argument ${index} is no policy (it needs info and execute)`)
     }
   }
-  const infos = infosOf(policies)
-  const warnings = checkComposition(infos)
-  for (const warning of warnings) process.emitWarning(`pipeline: ${warning}`, { type: 'GatelessWarning' })
+  for (const warning of checkComposition(policies)) {
+    process.emitWarning(`pipeline: ${warning}`, { type: 'GatelessWarning' })
+  }
   const { run, races } = toRun(policies)
-  const info = summary(policies.map((policy) => policy.info))
 
   function execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T | R> {
+    if (typeof operation !== 'function') return Promise.reject(notAFunction(operation))
     if (options === undefined) return run(operation, CallScope.idle) as Promise<T | R>
     return within(operation, options)
   }
@@ -59,17 +60,35 @@ export function pipeline<P extends readonly Policy<unknown>[]>(...policies: P): 
     }
   }
 
+  // Read anew each time: policies can be configured while they are in use.
   return {
-    info,
+    get info() {
+      return summary(policies.map((policy) => policy.info))
+    },
+    get warnings() {
+      return doubts(policies)
+    },
     policies,
-    warnings,
     execute,
-    describe: () => describe(infos, warnings),
+    describe: () => describe(infosOf(policies), doubts(policies)),
     wrap:
       (work) =>
       (...args) =>
         execute(() => work(...args)),
   }
+}
+
+/** What is doubtful about the policies as they are now; what became impossible since the pipeline was made comes first. */
+function doubts(policies: readonly Policy<unknown>[]): readonly string[] {
+  try {
+    return checkComposition(policies)
+  } catch (error) {
+    return [(error as Error).message.replace('pipeline: ', '')]
+  }
+}
+
+function notAFunction(operation: unknown): TypeError {
+  return new TypeError(`pipeline: the work must be a function, got ${show(operation)}`)
 }
 
 /** A pipeline has no clock of its own; the deadline of a call that it starts itself is measured by the system's. */

@@ -1,5 +1,6 @@
 import type { CallContext, CallOptions, CallScope, Operation } from './context.ts'
 import type { GatelessError } from './errors.ts'
+import { show } from './options.ts'
 import type { Outcome, Permit } from './outcome.ts'
 
 /**
@@ -76,8 +77,24 @@ export function isRefusal(answer: Admission): answer is Refusal {
 }
 
 /** Whether the call has to wait its turn. Any thenable, since a guard may be a user's. */
-export function isWaiting(answer: Admission): answer is Promise<Permit> {
+export function isWaiting(answer: Permit | Promise<Permit>): answer is Promise<Permit> {
   return typeof (answer as Partial<Promise<Permit>>).then === 'function'
+}
+
+/**
+ * Asks a guard. It may be a user's, so what it answers is looked at before it is believed.
+ *
+ * @throws what a refusal says; {TypeError} for an answer that is none.
+ */
+export function admission(guard: Guard, context: CallContext): Permit | Promise<Permit> {
+  const answer: Admission = guard.admit(context)
+  if (typeof answer !== 'object' || answer === null) {
+    throw new TypeError(
+      `${guard.info.name}: admit must answer a permit, a refusal or a promise of a permit, got ${show(answer)}`,
+    )
+  }
+  if (isRefusal(answer)) throw answer.error()
+  return answer
 }
 
 export function isGuard(policy: Policy<unknown>): policy is Guard {

@@ -1,7 +1,7 @@
-import { pipeline, timeout } from 'gateless'
+import { CircuitBreaker, pipeline, RetryPolicy, timeout } from 'gateless'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { MockInstance } from 'vitest'
-import { checkComposition, infosOf } from '../../src/core/composition.ts'
+import { checkInfos, infosOf } from '../../src/core/composition.ts'
 import type { PolicyInfo } from '../../src/core/policy.ts'
 
 const info = (kind: string, name: string, rest: Partial<PolicyInfo> = {}): PolicyInfo => ({ kind, name, ...rest })
@@ -11,49 +11,58 @@ const limit = (name: string, timeoutMs: number): PolicyInfo => info('timeout', n
 
 describe('a composition is doubtful', () => {
   it('when its attempts need more time than all of them are given', () => {
-    expect(checkComposition([limit('total', 299), retry(3), limit('attempt', 100)])).toEqual([
+    expect(checkInfos([limit('total', 299), retry(3), limit('attempt', 100)])).toEqual([
       'retry may need 3 × 100 ms, and total gives 299 ms for all of them: when everything hangs, the last attempts are cut short',
     ])
-    expect(checkComposition([limit('total', 300), retry(3), limit('attempt', 100)])).toEqual([])
+    expect(checkInfos([limit('total', 300), retry(3), limit('attempt', 100)])).toEqual([])
   })
 
   it('also when the attempts’ limit is the retry’s own', () => {
-    expect(checkComposition([limit('total', 299), retry(3, { timeoutMs: 100 })])).toHaveLength(1)
-    expect(checkComposition([limit('total', 300), retry(3, { timeoutMs: 100 })])).toEqual([])
+    expect(checkInfos([limit('total', 299), retry(3, { timeoutMs: 100 })])).toHaveLength(1)
+    expect(checkInfos([limit('total', 300), retry(3, { timeoutMs: 100 })])).toEqual([])
   })
 
   it('but not without a limit for each attempt, nor without one for all of them', () => {
-    expect(checkComposition([limit('total', 10), retry(3)])).toEqual([])
-    expect(checkComposition([retry(3), limit('attempt', 100)])).toEqual([])
-    expect(checkComposition([limit('total', 200), limit('attempt', 100)])).toEqual([])
+    expect(checkInfos([limit('total', 10), retry(3)])).toEqual([])
+    expect(checkInfos([retry(3), limit('attempt', 100)])).toEqual([])
+    expect(checkInfos([limit('total', 200), limit('attempt', 100)])).toEqual([])
   })
 
   it('and is held against the limit that stands closest around the attempts', () => {
-    const texts = checkComposition([limit('whole', 1_000), limit('total', 200), retry(3), limit('attempt', 100)])
+    const texts = checkInfos([limit('whole', 1_000), limit('total', 200), retry(3), limit('attempt', 100)])
     expect(texts).toHaveLength(1)
     expect(texts[0]).toContain('total gives 200 ms')
   })
 
   it('when a breaker looks back less than two calls inside it may take', () => {
     const breaker = info('breaker', 'orders', { windowMs: 1_999 })
-    expect(checkComposition([breaker, limit('attempt', 1_000)])).toEqual([
+    expect(checkInfos([breaker, limit('attempt', 1_000)])).toEqual([
       'orders looks back 1999 ms, less than two calls of attempt may take (1000 ms each): while calls hang it forgets them faster than they end',
     ])
-    expect(checkComposition([{ ...breaker, windowMs: 2_000 }, limit('attempt', 1_000)])).toEqual([])
-    expect(checkComposition([info('breaker', 'orders'), limit('attempt', 1_000)])).toEqual([])
-    expect(checkComposition([breaker, info('bulkhead', 'b')])).toEqual([])
-    expect(checkComposition([limit('total', 60_000), breaker])).toEqual([])
-    expect(checkComposition([info('throttle', 't', { windowMs: 1 }), limit('attempt', 1_000)])).toEqual([])
+    expect(checkInfos([{ ...breaker, windowMs: 2_000 }, limit('attempt', 1_000)])).toEqual([])
+    expect(checkInfos([info('breaker', 'orders'), limit('attempt', 1_000)])).toEqual([])
+    expect(checkInfos([breaker, info('bulkhead', 'b')])).toEqual([])
+    expect(checkInfos([limit('total', 60_000), breaker])).toEqual([])
+    expect(checkInfos([info('throttle', 't', { windowMs: 1 }), limit('attempt', 1_000)])).toEqual([])
   })
 
   it.each(['breaker', 'retry', 'hedge', 'throttle'])('when answers hide failures from a %s around them', (kind) => {
     const answers = info('fallback', 'inner', { hidesFailures: true })
-    expect(checkComposition([info(kind, 'outer'), answers])).toEqual([
+    expect(checkInfos([info(kind, 'outer'), answers])).toEqual([
       'inner stands inside outer and answers in place of failures that outer should see',
     ])
-    expect(checkComposition([answers, info(kind, 'outer')])).toEqual([])
-    expect(checkComposition([info(kind, 'outer'), info('cache', 'inner')])).toEqual([])
-    expect(checkComposition([info('timeout', 'outer'), answers])).toEqual([])
+    expect(checkInfos([answers, info(kind, 'outer')])).toEqual([])
+    expect(checkInfos([info(kind, 'outer'), info('cache', 'inner')])).toEqual([])
+    expect(checkInfos([info('timeout', 'outer'), answers])).toEqual([])
+  })
+})
+
+describe('a composition is refused', () => {
+  it('when the same policy stands in it twice', () => {
+    const breaker = new CircuitBreaker({ name: 'orders' })
+    expect(() => pipeline(breaker, timeout({ timeoutMs: 5 }), breaker)).toThrow(
+      new TypeError('pipeline: orders stands in it twice'),
+    )
   })
 })
 
@@ -95,6 +104,24 @@ describe('warnings', () => {
   it('are none for a sound composition', () => {
     expect(pipeline(timeout({ timeoutMs: 5 })).warnings).toEqual([])
     expect(warned).not.toHaveBeenCalled()
+  })
+
+  it('follow what the policies are configured to meanwhile', () => {
+    const again = new RetryPolicy({ maxAttempts: 2, name: 'again' })
+    const calls = pipeline(timeout({ timeoutMs: 250, name: 'total' }), again, timeout({ timeoutMs: 100 }))
+    expect(calls.warnings).toEqual([])
+    again.configure({ maxAttempts: 3 })
+    expect(calls.warnings).toHaveLength(1)
+    expect(calls.info.maxAttempts).toBe(3)
+    expect(calls.describe()).toContain('up to 3 times')
+    expect(warned).not.toHaveBeenCalled()
+  })
+
+  it('say what became impossible meanwhile, instead of throwing', () => {
+    const info: { kind: string; name: string; timeoutMs: number } = { kind: 'timeout', name: 'inner', timeoutMs: 5 }
+    const calls = pipeline(timeout({ timeoutMs: 10, name: 'outer' }), { info, execute: async () => 1 as never })
+    info.timeoutMs = 20
+    expect(calls.warnings).toEqual(['inner (20 ms) stands inside outer (10 ms) and can never fire first'])
   })
 
   it('stand in the description, after the worst case', () => {

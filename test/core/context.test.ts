@@ -45,6 +45,16 @@ describe('a scope', () => {
     )
   })
 
+  it.each([null, 5, 'x', AbortSignal.abort()])('refuses %o for options', (options) => {
+    expect(() => CallScope.enter(options as never, systemClock)).toThrow(
+      'call: options must be an object like { signal, timeoutMs }, got ',
+    )
+  })
+
+  it('refuses NaN for a priority', () => {
+    expect(() => new CallScope({ priority: Number.NaN })).toThrow(RangeError)
+  })
+
   it.each([null, 5, new AbortController()])('refuses %o for a signal', (signal) => {
     expect(() => new CallScope({ signal: signal as never })).toThrow('call: signal must be an AbortSignal, got ')
   })

@@ -43,7 +43,7 @@ function guard(log: string[], admit?: (permit: Permit) => ReturnType<Guard['admi
   return {
     info: { kind: 'test', name: 'guard' },
     execute: async () => 1 as never,
-    admit: () => (log.push('admits'), admit?.(permit) ?? permit),
+    admit: () => (log.push('admits'), admit === undefined ? permit : admit(permit)),
     judge: (given, { ok }) => (ok ? given.success() : given.failure()),
   }
 }
@@ -185,10 +185,27 @@ describe('a guard in a frame', () => {
     expect(log).toEqual(['admits', 'ignored'])
   })
 
+  it.each([undefined, 5])('that answers %s is told what it may answer', async (answer) => {
+    const odd = guard([], () => answer as never)
+    await expect(pipeline(odd).execute(() => 1)).rejects.toThrow(
+      new TypeError(`guard: admit must answer a permit, a refusal or a promise of a permit, got ${answer}`),
+    )
+  })
+
   it('is not asked for a call that is over already', async () => {
     const log: string[] = []
     const answer = pipeline(guard(log)).execute(() => 1, { signal: AbortSignal.abort('gone') })
     await expect(answer).rejects.toBe('gone')
+    expect(log).toEqual([])
+  })
+})
+
+describe('work that is no function', () => {
+  it('is refused before anybody is asked', async () => {
+    const log: string[] = []
+    await expect(pipeline(guard(log)).execute('work' as never)).rejects.toThrow(
+      new TypeError('pipeline: the work must be a function, got "work"'),
+    )
     expect(log).toEqual([])
   })
 })
