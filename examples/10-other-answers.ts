@@ -37,7 +37,7 @@ assert.equal(shop.asked - before, 1)
 console.log('a hundred callers, one request')
 
 // What was answered before still is when the shop is closed; what was not gets the price of last resort.
-const stored = cache<number>({ ttlMs: 5, staleIfErrorMs: 60_000, key: ({ key }) => key })
+const stored = cache({ ttlMs: 5, staleIfErrorMs: 60_000, key: ({ key }) => key })
 const last = fallback({ value: 99 })
 const resilient = pipeline(last, stored)
 const ask = (key: string): Promise<number> => resilient.execute(({ signal }) => price(signal), { key })

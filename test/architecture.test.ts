@@ -26,6 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   backends: ['discovery', ...GROUND],
   client: ['breaker', 'retry', 'limits', 'answers', 'balancing', 'discovery', ...GROUND],
   registry: ['backends', ...GROUND],
+  inbound: GROUND,
   testing: [
     'breaker',
     'retry',
@@ -36,6 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'backends',
     'client',
     'registry',
+    'inbound',
     ...GROUND,
   ],
 }

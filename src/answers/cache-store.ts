@@ -46,8 +46,9 @@ export class CacheStore {
     if (entry === undefined) return undefined
     const ageMs = now - entry.storedAt
     // Below 0: the clock went backwards, and nobody knows how old it is.
-    if (ageMs >= 0 && ageMs < this.#ttlMs) return { value: entry.value, ageMs, state: 'fresh' }
-    if (ageMs >= 0 && ageMs < this.#ttlMs + this.#staleMs) return { value: entry.value, ageMs, state: 'stale' }
+    if (ageMs >= 0 && ageMs < this.#ttlMs + this.#staleMs) {
+      return { value: entry.value, ageMs, state: ageMs < this.#ttlMs ? 'fresh' : 'stale' }
+    }
     this.#entries.delete(key)
     return undefined
   }

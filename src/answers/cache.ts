@@ -32,14 +32,29 @@ export interface CacheMetrics {
   readonly entries: number
 }
 
+/** One refresh under way. */
+interface Refresh {
+  readonly fill: Fill
+  readonly run: SharedRun<unknown>
+}
+
+/** Ends a refresh that newer news have overtaken. No caller ever sees it. */
+class UnwantedError extends Error {
+  override readonly name = 'AbortError'
+
+  constructor() {
+    super('a newer answer is known')
+  }
+}
+
 /** Made by {@link cache}. */
 export class CachePolicy extends TypedEmitter<CacheEvents> implements Policy {
   readonly info: PolicyInfo
   readonly #settings: CacheSettings
   readonly #store: CacheStore
   readonly #fills = new CacheFills()
-  /** Refreshes in the background; no more than `maxEntries`, however many of them hang. */
-  readonly #refreshes = new Map<string, Fill>()
+  /** Refreshes in the background, one per key and no more than `maxEntries`: one that is not wanted any more is ended. */
+  readonly #refreshes = new Map<string, Refresh>()
   readonly #counts = { hits: 0, misses: 0, stale: 0 }
 
   /** @throws {RangeError | TypeError} naming the option, what it may be and what it was. */
@@ -102,13 +117,13 @@ export class CachePolicy extends TypedEmitter<CacheEvents> implements Policy {
   /** Forgets everything, also what is being fetched now. */
   clear(): void {
     this.#fills.clear()
-    this.#refreshes.clear()
+    for (const key of [...this.#refreshes.keys()]) this.#endRefresh(key)
     this.#store.clear()
   }
 
   #outdate(key: string): void {
     this.#fills.invalidate(key)
-    this.#refreshes.delete(key)
+    this.#endRefresh(key)
   }
 
   #servesAtOnce(key: string, known: CacheHit, operation: Operation<unknown>, scope: CallScope): boolean {
@@ -130,16 +145,18 @@ export class CachePolicy extends TypedEmitter<CacheEvents> implements Policy {
   /** Runs on nobody's behalf: the caller has his answer, and his leaving must not end it. */
   #refresh(key: string, operation: Operation<unknown>, scope: CallScope): void {
     const fill = this.#fills.begin(key)
-    this.#refreshes.set(key, fill)
     const run = new SharedRun(scope)
+    const refresh: Refresh = { fill, run }
+    this.#refreshes.set(key, refresh)
     run.begin(operation, () => {
       this.#fills.end(fill)
-      if (this.#refreshes.get(key) === fill) this.#refreshes.delete(key)
+      if (this.#refreshes.get(key) === refresh) this.#refreshes.delete(key)
     })
     run.answer.then(
       (value) => this.#remember(fill, value),
       (error: unknown) => {
-        if (this.heard('refresh-failed')) this.emit('refresh-failed', { key, error })
+        if (!(error instanceof UnwantedError) && this.heard('refresh-failed'))
+          this.emit('refresh-failed', { key, error })
       },
     )
   }
@@ -164,7 +181,14 @@ export class CachePolicy extends TypedEmitter<CacheEvents> implements Policy {
     this.#store.set(fill.key, value, this.#settings.clock.now(), fill.order)
     // A refresh that hangs must not keep a later one from beginning.
     const refresh = this.#refreshes.get(fill.key)
-    if (refresh !== undefined && refresh.order < fill.order) this.#refreshes.delete(fill.key)
+    if (refresh !== undefined && refresh.fill.order < fill.order) this.#endRefresh(fill.key)
+  }
+
+  /** What hangs would otherwise hold its connection, its place in a bulkhead and its memory for ever. */
+  #endRefresh(key: string): void {
+    const refresh = this.#refreshes.get(key)
+    this.#refreshes.delete(key)
+    refresh?.run.abort(new UnwantedError())
   }
 
   /** Whoever left is not waiting for an answer; whoever ran out of time is served. */

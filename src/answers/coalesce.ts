@@ -89,12 +89,11 @@ export class CoalescePolicy extends TypedEmitter<CoalesceEvents> implements Poli
     try {
       if (scope.aborted) throw scope.reason
       const key = this.#key(scope)
-      const current = key === undefined ? undefined : this.#runs.get(key)
-      if (key === undefined || (current === undefined && this.#runs.size >= this.#maxKeys)) {
+      if (key === undefined || this.#hasNoRoomFor(key)) {
         this.#counts.alone += 1
         return await (own && scope.interruptible ? race(scope, operation) : operation(scope))
       }
-      const run = current ?? this.#begin(key, operation, scope)
+      const run = this.#runs.get(key) ?? this.#begin(key, operation, scope)
       // Whoever asks for the same key is answered with what its work answers: that is what a key says.
       return (await this.#join(key, run, scope)) as T
     } finally {
@@ -105,6 +104,10 @@ export class CoalescePolicy extends TypedEmitter<CoalesceEvents> implements Poli
   /** Same arguments, same result type; every call of it needs a key from the `key` option. */
   wrap<A extends unknown[], T>(work: (...args: A) => T | PromiseLike<T>): (...args: A) => Promise<T> {
     return (...args) => this.execute(() => work(...args))
+  }
+
+  #hasNoRoomFor(key: string): boolean {
+    return this.#runs.size >= this.#maxKeys && !this.#runs.has(key)
   }
 
   #begin(key: string, operation: Operation<unknown>, scope: CallScope): SharedRun<unknown> {

@@ -14,7 +14,7 @@ export interface FallbackAlternative<R = unknown> {
   /**
    * The errors of the work that this answers: a function, a class, a code or name, or a list of them. A function that throws, or
    * answers anything but true and false, is reported as an `error` event and taken for a no.
-   * @default every error but one with the name AbortError
+   * @default every error but one with the name AbortError, and that too with `answerAborts`
    */
   readonly when?: FallbackMatcher | readonly FallbackMatcher[]
 }
@@ -52,9 +52,10 @@ export function readFallbackOptions(options: FallbackOptions): FallbackSettings 
   const read = new OptionReader('fallback', options)
   const given = read.raw('alternatives')
   if (!Array.isArray(given) || given.length === 0) read.refuse('alternatives', 'a list of at least one alternative')
+  const answerAborts = read.boolean('answerAborts', DEFAULTS.answerAborts)
   const settings = {
-    alternatives: (given as unknown[]).map(readAlternative),
-    answerAborts: read.boolean('answerAborts', DEFAULTS.answerAborts),
+    alternatives: (given as unknown[]).map((each, index) => readAlternative(each, index, answerAborts)),
+    answerAborts,
     name: read.string('name', DEFAULTS.name),
     clock: toClock(read.raw('clock') as Partial<Clock> | undefined),
   }
@@ -62,12 +63,13 @@ export function readFallbackOptions(options: FallbackOptions): FallbackSettings 
   return settings
 }
 
-function readAlternative(given: unknown, index: number): Alternative {
+function readAlternative(given: unknown, index: number, answerAborts: boolean): Alternative {
   const owner = `fallback: alternative ${index}`
   const read = new OptionReader(owner, given)
   const value = read.raw('value')
   const run = read.function<Alternative['answer'] | undefined>('run', undefined)
-  const matches = toErrorTest(owner, read.raw('when'))
+  const when = read.raw('when')
+  const matches = when === undefined && answerAborts ? () => true : toErrorTest(owner, when)
   read.end()
   // By presence: undefined is an answer like any other.
   const hasValue = Object.hasOwn(given as object, 'value')

@@ -1,9 +1,22 @@
 import { OptionReader } from '../core/options.ts'
+import {
+  type FailurePercentageOptions,
+  readFailurePercentage,
+  readSuccessRate,
+  SUCCESS_RATE_DEFAULTS,
+  type SuccessRateOptions,
+} from './outlier-options.ts'
 
 /** When an instance that keeps failing leaves the rotation, and for how long. */
 export interface EjectionOptions {
   /** Failures in a row after which it leaves; an integer from 1. @default 5 (Envoy, gRPC and Finagle agree) */
   readonly consecutiveFailures?: number
+  /** When it leaves for succeeding less often than the others; `false` never. @default {} (below mean − 1.9 σ, Envoy) */
+  readonly successRate?: SuccessRateOptions | false
+  /** When it leaves for its share of failures alone; `false` never. @default false (Envoy) */
+  readonly failurePercentage?: FailurePercentageOptions | false
+  /** How long calls are counted before the two rules above judge them, in milliseconds from 1. @default 10_000 (Envoy) */
+  readonly intervalMs?: number
   /**
    * The first ejection, in milliseconds from 1. Each further one takes as much longer, and each such time spent in
    * rotation without being ejected takes one step back. @default 30_000 (Envoy)
@@ -26,10 +39,16 @@ export interface EjectionOptions {
 }
 
 /** Every rule, given or not. */
-export type EjectionRules = Required<EjectionOptions>
+export interface EjectionRules extends Required<EjectionOptions> {
+  readonly successRate: Required<SuccessRateOptions> | false
+  readonly failurePercentage: Required<FailurePercentageOptions> | false
+}
 
 export const EJECTION_DEFAULTS: EjectionRules = /* @__PURE__ */ Object.freeze({
   consecutiveFailures: 5,
+  successRate: SUCCESS_RATE_DEFAULTS,
+  failurePercentage: false,
+  intervalMs: 10_000,
   baseEjectionMs: 30_000,
   maxEjectionMs: 300_000,
   jitter: 0.1,
@@ -39,8 +58,9 @@ export const EJECTION_DEFAULTS: EjectionRules = /* @__PURE__ */ Object.freeze({
 
 /** @internal `false` turns ejection off; that is a share of nothing. */
 export function readEjectionOptions(options: unknown): EjectionRules {
-  if (options === false) return { ...EJECTION_DEFAULTS, maxEjectedShare: 0 }
-  const read = new OptionReader('LoadBalancer: ejection', options)
+  if (options === false) return { ...EJECTION_DEFAULTS, maxEjectedShare: 0, successRate: false }
+  const owner = 'LoadBalancer: ejection'
+  const read = new OptionReader(owner, options)
   const baseEjectionMs = read.duration('baseEjectionMs', EJECTION_DEFAULTS.baseEjectionMs, 1)
   const longest = Math.max(EJECTION_DEFAULTS.maxEjectionMs, baseEjectionMs)
   const rules: EjectionRules = {
@@ -49,6 +69,9 @@ export function readEjectionOptions(options: unknown): EjectionRules {
       min: 1,
       integer: true,
     }),
+    successRate: readSuccessRate(`${owner}: successRate`, read.raw('successRate')),
+    failurePercentage: readFailurePercentage(`${owner}: failurePercentage`, read.raw('failurePercentage')),
+    intervalMs: read.duration('intervalMs', EJECTION_DEFAULTS.intervalMs, 1),
     baseEjectionMs,
     maxEjectionMs: read.duration('maxEjectionMs', longest, baseEjectionMs),
     jitter: read.number('jitter', { default: EJECTION_DEFAULTS.jitter, min: 0, max: 1 }),

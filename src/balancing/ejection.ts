@@ -1,9 +1,10 @@
-import { type Pass, REFUSED } from '../core/gate.ts'
+import { type GateRules, type Pass, REFUSED } from '../core/gate.ts'
 import type { Verdict } from '../core/outcome.ts'
 import type { Random } from '../time/random.ts'
 import type { EjectionRules } from './ejection-options.ts'
 import { IndexedHeap } from './indexed-heap.ts'
-import { Ejection, type MemberState } from './member.ts'
+import { Ejection, type MemberState } from './member-state.ts'
+import { type Outlier, OutlierIntervals } from './outliers.ts'
 
 /**
  * Takes instances that keep failing out of the rotation, and finds out by single probes when they are well again. Pure:
@@ -17,38 +18,68 @@ import { Ejection, type MemberState } from './member.ts'
 const AT_ONCE = Number.NEGATIVE_INFINITY
 
 export class Ejector {
-  readonly #rules: EjectionRules
+  #rules: EjectionRules
+  #gateRules: GateRules
   readonly #random: Random
-  /** Healthy members that are out, by when their probe is due. */
+  readonly #intervals: OutlierIntervals
+  /** Candidates that are out, by when their probe is due. */
   readonly #out = new IndexedHeap<Ejection>()
   #cap = 0
   #lastNow = AT_ONCE
 
   constructor(rules: EjectionRules, random: Random) {
     this.#rules = rules
+    this.#gateRules = gateRulesOf(rules)
     this.#random = random
+    this.#intervals = new OutlierIntervals(rules)
   }
 
-  /** Healthy members that are out. */
+  /** Other rules from now on. Who is out stays out for as long as was said; `follow` is to be called next, for the cap. */
+  configure(rules: EjectionRules): void {
+    this.#rules = rules
+    this.#gateRules = gateRulesOf(rules)
+    this.#intervals.configure(rules)
+  }
+
+  /** Candidates that are out. */
   get size(): number {
     return this.#out.size
   }
 
-  /** Counts one verdict about a member in rotation. Says whether it should be ejected now. */
-  record(member: MemberState, failed: boolean): boolean {
-    if (!failed) {
-      member.successes += 1
-      member.consecutiveFailures = 0
-      return false
-    }
+  /** Whether there are rules that compare, which want `judge` to be called at each failure. */
+  get compares(): boolean {
+    return this.#intervals.active
+  }
+
+  /** Whether one more may be out. */
+  get hasRoom(): boolean {
+    return this.#out.size < this.#cap
+  }
+
+  /** Counts a success of a member in rotation. */
+  succeeded(member: MemberState): void {
+    member.successes += 1
+    member.intervalSuccesses += 1
+    member.consecutiveFailures = 0
+  }
+
+  /** Counts a failure of a member in rotation. Says whether it should be ejected now. */
+  failed(member: MemberState): boolean {
+    member.intervalFailures += 1
     member.consecutiveFailures += 1
     if (member.consecutiveFailures < this.#rules.consecutiveFailures) return false
-    return member.healthy && this.#out.size < this.#cap
+    return member.candidate && this.hasRoom
+  }
+
+  /** Those that should be ejected for standing out in the interval that is over, the worst first; nobody before that. */
+  judge(members: Iterable<MemberState>, now: number): readonly Outlier[] {
+    return this.#intervals.failing(members, now)
   }
 
   /** Takes a member out. Returns for how long, in milliseconds. */
   eject(member: MemberState, now: number): number {
-    const ejection = (member.ejection ??= new Ejection(member, this.#rules.probeTimeoutMs))
+    const ejection = (member.ejection ??= new Ejection(member, this.#gateRules))
+    ejection.gate.configure(this.#gateRules)
     const { baseEjectionMs } = this.#rules
     // Envoy takes one step back per sweep; without a timer the steps are counted when they matter.
     const forgiven = Math.floor(Math.max(0, now - ejection.restoredAt) / baseEjectionMs)
@@ -58,12 +89,14 @@ export class Ejector {
     return this.#open(ejection, now, 'tripped')
   }
 
-  /** The member whose probe is due, if any: O(1), and to be asked only while `size` is not 0. */
-  due(now: number): Ejection | undefined {
+  /**
+   * The member whose probe is due, and has been for `patienceMs`, if any. O(1), and to be asked only while `size` is not 0.
+   */
+  due(now: number, patienceMs = 0): Ejection | undefined {
     if (now < this.#lastNow) this.#rebase(now)
     this.#lastNow = now
     const first = this.#out.top
-    return first !== undefined && first.key <= now ? first : undefined
+    return first !== undefined && first.key + patienceMs <= now ? first : undefined
   }
 
   /** Milliseconds until the next probe is due; undefined when nobody is out. */
@@ -100,12 +133,17 @@ export class Ejector {
   }
 
   /**
-   * Follows a change of membership: who is healthy, and how many may be out. Returns those that came back because the
+   * Follows a change of membership: who is a candidate, and how many of them may be out. Returns those that came back because the
    * fleet shrank, soonest due first: with half of the fleet gone, the share of the ejected would stand above the cap.
    */
-  follow(members: Iterable<MemberState>, removed: readonly MemberState[], healthy: number, now: number): MemberState[] {
+  follow(
+    members: Iterable<MemberState>,
+    removed: readonly MemberState[],
+    candidates: number,
+    now: number,
+  ): MemberState[] {
     for (const { ejection } of removed) if (ejection !== undefined) this.#leave(ejection)
-    for (const { ejection, healthy: counts } of members) {
+    for (const { ejection, candidate: counts } of members) {
       if (ejection === undefined || !ejection.out) continue
       if (!counts) this.#leave(ejection)
       else if (ejection.at < 0) {
@@ -113,7 +151,7 @@ export class Ejector {
         this.#out.push(ejection)
       }
     }
-    this.#cap = ejectionCap(this.#rules.maxEjectedShare, healthy)
+    this.#cap = ejectionCap(this.#rules.maxEjectedShare, candidates)
     const restored: MemberState[] = []
     for (let first = this.#out.top; first !== undefined && this.#out.size > this.#cap; first = this.#out.top) {
       first.gate.close('reset')
@@ -157,6 +195,10 @@ export class Ejector {
       this.#out.push(ejection)
     }
   }
+}
+
+function gateRulesOf({ probeTimeoutMs }: EjectionRules): GateRules {
+  return { probes: 1, successThreshold: 1, probeTimeoutMs }
 }
 
 /** When the gate may let a probe in. One that is half-open is asked at once, and says no while a probe is running. */

@@ -1,7 +1,7 @@
 import type { ServiceInstance } from '../core/instance.ts'
 
 /** Why an instance left the rotation. */
-export type EjectionReason = 'consecutive-failures' | 'probe-failed'
+export type EjectionReason = 'consecutive-failures' | 'success-rate' | 'failure-percentage' | 'probe-failed'
 
 /** Why it came back: a probe succeeded, or the fleet shrank and too large a share of it would have been out. */
 export type RestoreReason = 'probe-succeeded' | 'over-cap'
@@ -29,6 +29,8 @@ export type BalancerEvents = {
     /** Healthy instances that are still out. */
     readonly ejectedCount: number
   }
+  /** It asked for time (Retry-After), and is not picked for `forMs`; not told when too few others are left for that. */
+  readonly resting: { readonly instance: ServiceInstance; readonly forMs: number }
   readonly added: { readonly instance: ServiceInstance }
   /** Gone from the list, or replaced by one with the same id elsewhere. Its calls in flight finish. */
   readonly removed: { readonly instance: ServiceInstance; readonly inFlight: number }

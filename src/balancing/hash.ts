@@ -27,3 +27,6 @@ export function mix32(value: number): number {
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return (hash ^ (hash >>> 16)) >>> 0
 }
+
+/** 2^32 divided by the golden ratio: neighbouring numbers times it differ in many bits (Knuth, TAOCP 3, 6.4). */
+export const GOLDEN = 0x9e3779b1

@@ -1,8 +1,17 @@
 import type { Pass } from '../core/gate.ts'
 import type { ServiceInstance } from '../core/instance.ts'
 import type { OutcomeInfo, Permit, Verdict } from '../core/outcome.ts'
-import type { MemberState } from './member.ts'
-import type { PickedCall } from './strategy.ts'
+import type { MemberState } from './member-state.ts'
+import type { PickedCall, Picker } from './strategy.ts'
+
+/** What a lease may be settled with. */
+export interface LeaseInfo extends OutcomeInfo {
+  /**
+   * The connection the call was lost with, any object that stands for it. Of all calls that name the same one, only the
+   * first failure counts: a lost HTTP/2 connection is one event, however many streams it carried.
+   */
+  readonly lostConnection?: object | undefined
+}
 
 /**
  * One call to one instance. It has two ends that may be far apart: the final headers say what the instance is worth
@@ -17,16 +26,21 @@ export interface Lease extends Permit {
    * The final headers have arrived: gives the verdict, once, and goes on counting as in flight. What settles the lease
    * afterwards only ends it, with one exception: `failure` after `responded('success')` (the body broke) counts as if
    * the headers had been the failure. Optional: without it, what settles the lease is the verdict.
+   *
+   * A `retryAfterMs` with anything but a success lets the instance rest for as long. Leave it out where the answer is
+   * about one user's quota, and not about the instance.
    */
-  responded(verdict: Verdict, info?: OutcomeInfo): void
+  responded(verdict: Verdict, info?: LeaseInfo): void
+  success(info?: LeaseInfo): void
+  failure(info?: LeaseInfo): void
 }
 
 /** @internal Whom leases report to. */
 export interface LeaseKeeper {
   /** The verdict is known: once per lease. */
-  verdict(lease: BalancerLease, verdict: Verdict, info: OutcomeInfo | undefined): void
+  verdict(lease: BalancerLease, verdict: Verdict, info: LeaseInfo | undefined): void
   /** The body broke after a good beginning. */
-  broke(lease: BalancerLease, info: OutcomeInfo | undefined): void
+  broke(lease: BalancerLease, info: LeaseInfo | undefined): void
   /** Nothing comes any more: once per lease. */
   release(lease: BalancerLease): void
 }
@@ -39,6 +53,8 @@ export class BalancerLease implements Lease, PickedCall {
   pass: Pass
   /** The member's generation when the call began. */
   generation: number
+  /** Who was told of the beginning; another one that has taken over since can make nothing of the outcome. */
+  readonly listener: Picker | undefined
   readonly startedAt: number
   /** The member's failures in a row, and its successes, around a verdict of success: what a broken body takes back. */
   failuresBefore = 0
@@ -52,6 +68,7 @@ export class BalancerLease implements Lease, PickedCall {
     this.instance = member.instance
     this.pass = pass
     this.generation = member.generation
+    this.listener = member.listener
     this.startedAt = startedAt
   }
 
@@ -59,17 +76,17 @@ export class BalancerLease implements Lease, PickedCall {
     return this.pass > 0
   }
 
-  responded(verdict: Verdict, info?: OutcomeInfo): void {
+  responded(verdict: Verdict, info?: LeaseInfo): void {
     if (this.#keeper === undefined || this.#verdict !== undefined) return
     this.#verdict = verdict
     this.#keeper.verdict(this, verdict, info)
   }
 
-  success(info?: OutcomeInfo): void {
+  success(info?: LeaseInfo): void {
     this.#settle('success', info)
   }
 
-  failure(info?: OutcomeInfo): void {
+  failure(info?: LeaseInfo): void {
     this.#settle('failure', info)
   }
 
@@ -77,7 +94,7 @@ export class BalancerLease implements Lease, PickedCall {
     this.#settle('ignore', undefined)
   }
 
-  #settle(verdict: Verdict, info: OutcomeInfo | undefined): void {
+  #settle(verdict: Verdict, info: LeaseInfo | undefined): void {
     const keeper = this.#keeper
     if (keeper === undefined) return
     this.#keeper = undefined

@@ -3,17 +3,24 @@ import { type CallContext, type CallOptions, CallScope } from '../core/context.t
 import { TypedEmitter } from '../core/emitter.ts'
 import { type Pass, REFUSED } from '../core/gate.ts'
 import type { ServiceInstance } from '../core/instance.ts'
-import type { OutcomeInfo, Verdict } from '../core/outcome.ts'
+import { show } from '../core/options.ts'
+import type { Verdict } from '../core/outcome.ts'
 import { race } from '../core/race.ts'
-import { Ejector } from './ejection.ts'
+import type { Clock } from '../time/clock.ts'
 import { NoInstanceError } from './errors.ts'
 import type { BalancerEvents } from './events.ts'
-import { BalancerLease, type Lease } from './lease.ts'
-import type { MemberState } from './member.ts'
-import { type BalancerSettings, type LoadBalancerOptions, readBalancerOptions } from './options.ts'
+import { Fleet } from './fleet.ts'
+import { BalancerLease, type Lease, type LeaseInfo } from './lease.ts'
+import type { MemberState } from './member-state.ts'
+import type { BalancerMetrics } from './metrics.ts'
+import {
+  changedBalancerSettings,
+  type LoadBalancerChanges,
+  type LoadBalancerOptions,
+  readBalancerOptions,
+} from './options.ts'
 import { type MemberReport, reportOn } from './report.ts'
-import { Roster } from './roster.ts'
-import type { Picker, PickRequest } from './strategy.ts'
+import type { PickRequest, Strategy } from './strategy.ts'
 
 /** What may be said about one pick. */
 export interface AcquireRequest extends PickRequest {
@@ -36,7 +43,7 @@ export type BalancedOperation<T> = (instance: ServiceInstance, context: CallCont
  * When to use: wherever a service has more than one instance. `acquire` decides alone, for callers that settle the
  * lease themselves; `execute` runs the work and settles by what came of it.
  *
- * Who is picked from: instances that are healthy, not drained (weight 0) and not ejected. When too few are
+ * Who is picked from: instances that are healthy, not drained (weight 0), not ejected and not resting. When too few are
  * (`panicThreshold`), all that are in service. An ejected instance comes back by one probe: the first call after its
  * time is over is sent there, unless it says `probe: false`, so recovery does not depend on chance.
  *
@@ -50,31 +57,60 @@ export type BalancedOperation<T> = (instance: ServiceInstance, context: CallCont
  * const order = await balancer.execute(({ host, port }, { signal }) => fetchOrder(host, port, signal))
  */
 export class LoadBalancer extends TypedEmitter<BalancerEvents> {
-  readonly #settings: BalancerSettings
-  readonly #needsLatency: boolean
-  readonly #picker: Picker
-  readonly #roster = new Roster()
-  readonly #ejector: Ejector
-  #panic = false
+  readonly #fleet: Fleet
+  readonly #clock: Clock
+  /** Connections whose loss has been counted; whoever holds the connection decides how long it is remembered. */
+  readonly #lost = new WeakSet<object>()
+  /** What a pick that is asked again is asked with: made once, for nothing keeps it. */
+  readonly #passedOver = new Set<string>()
+  readonly #again: { key: string | undefined; readonly exclude: ReadonlySet<string> }
+  #needsLatency: boolean
 
   /** @throws {RangeError | TypeError} naming the option, what it may be and what it was. */
   constructor(options?: LoadBalancerOptions) {
     super()
-    this.#settings = readBalancerOptions(options)
-    const { strategy, ejection, random, clock } = this.#settings
-    this.#needsLatency = strategy.needsLatency === true
-    this.#picker = strategy.create({ random, clock })
-    this.#ejector = new Ejector(ejection, random)
+    const settings = readBalancerOptions(options)
+    this.#clock = settings.clock
+    this.#needsLatency = settings.strategy.needsLatency === true
+    this.#again = { key: undefined, exclude: this.#passedOver }
+    this.#fleet = new Fleet(settings, (event, payload) => this.emit(event, payload))
   }
 
   /** Instances known, eligible or not. */
   get size(): number {
-    return this.#roster.size
+    return this.#fleet.roster.size
   }
 
-  /** Whether health and ejection are being ignored because too few instances are left. */
+  /** Whether health and ejection are being ignored, at some priority, because too few instances are left. */
   get panic(): boolean {
-    return this.#panic
+    return this.#fleet.counts.panic
+  }
+
+  /** The fleet as a whole, in numbers. */
+  get metrics(): BalancerMetrics {
+    const { roster, rotation, ejector, rests, slowStart, counts, inFlight, picks, ejections } = this.#fleet
+    return {
+      known: roster.size,
+      healthy: roster.healthy,
+      pickedFrom: rotation.size,
+      ejected: ejector.size,
+      resting: rests.size,
+      starting: slowStart.size,
+      panic: counts.panic,
+      inFlight,
+      picks,
+      ejections,
+    }
+  }
+
+  /** The instance of this id, as last given to `update`. */
+  instance(id: string): ServiceInstance | undefined {
+    return this.#fleet.roster.get(id)?.instance
+  }
+
+  /** The instances known, as last given to `update`. */
+  instances(): ServiceInstance[] {
+    return Array.from(this.#fleet.roster.members(), ({ instance }) => instance)
   }
 
   /**
@@ -85,15 +121,36 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
    * @throws {TypeError | RangeError} for no array, or a weight that is no finite number from 0; nothing changed then.
    */
   update(instances: readonly ServiceInstance[]): void {
-    const change = this.#roster.update(instances)
-    if (change === undefined) return
-    const now = this.#settings.clock.now()
-    const restored = this.#ejector.follow(this.#roster.members(), change.removed, this.#roster.healthy, now)
-    this.#rotate()
-    const ejectedCount = this.#ejector.size
-    for (const { instance, inFlight } of change.removed) this.emit('removed', { instance, inFlight })
-    for (const { instance } of change.added) this.emit('added', { instance })
-    for (const { instance } of restored) this.emit('restored', { instance, reason: 'over-cap', ejectedCount })
+    this.#fleet.update(instances)
+  }
+
+  /**
+   * Says from outside how an instance is, for whoever asks it regularly ({@link ActiveHealthCheck}). `false` takes it out of
+   * the rotation until `true` takes that back; what the registry says of it counts as well. Forgotten with the instance.
+   *
+   * @returns Whether the instance is known.
+   * @throws {TypeError} unless `healthy` is a boolean.
+   */
+  setHealth(id: string, healthy: boolean): boolean {
+    if (typeof healthy !== 'boolean') throw new TypeError(`setHealth: healthy must be a boolean, got ${show(healthy)}`)
+    return this.#fleet.setHealth(id, healthy)
+  }
+
+  /**
+   * Changes options while it works. What is not named stays; what is named is replaced as a whole. Instances keep their
+   * calls in flight, their ejections and their rests; an ejection that runs keeps its end.
+   *
+   * @throws {RangeError | TypeError} naming the option; nothing changed then.
+   */
+  configure(changes: LoadBalancerChanges): void {
+    const settings = changedBalancerSettings(changes, this.#fleet.settings)
+    this.#fleet.configure(settings)
+    this.#needsLatency = settings.strategy.needsLatency === true
+  }
+
+  /** `configure({ strategy })`: the new one knows the calls in flight, and what it can take over from the old one. */
+  setStrategy(strategy: Strategy): void {
+    this.configure({ strategy })
   }
 
   /**
@@ -101,20 +158,22 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
    * An excluded instance is taken only when no other is eligible.
    */
   acquire(request: AcquireRequest = ANY): Lease | undefined {
-    let now = Number.NaN
-    if (this.#ejector.size > 0) {
-      now = this.#settings.clock.now()
-      // Where no call wants to be a probe, one has to be in the end, or the instance never comes back.
-      const patience = request.probe === false ? this.#settings.ejection.baseEjectionMs : 0
-      const due = this.#ejector.due(now - patience)
-      if (due !== undefined && request.exclude?.has(due.member.id) !== true) {
-        const pass = this.#ejector.probe(due, now)
-        if (pass !== REFUSED) return this.#lease(due.member, pass, now, request)
-      }
+    const fleet = this.#fleet
+    const { rotation } = fleet
+    let now: number | undefined
+    if (fleet.timed) {
+      now = this.#clock.now()
+      if (fleet.rests.size > 0) fleet.wake(now)
+      const probe = fleet.ejector.size > 0 ? this.#probe(request, now) : undefined
+      if (probe !== undefined) return probe
     }
-    let member = this.#picker.pick(request)
-    if (member === undefined && request.exclude !== undefined) member = this.#picker.pick({ key: request.key })
-    return member === undefined ? undefined : this.#lease(member as MemberState, 0, now, request)
+    let member = rotation.pick(request, now)
+    if (member === undefined) {
+      if (request.exclude === undefined) return undefined
+      member = rotation.pick({ key: request.key }, now)
+      if (member === undefined) return undefined
+    } else if (member.warmUp !== undefined) member = this.#sparing(member, request, now)
+    return this.#lease(member, 0, now, request)
   }
 
   /**
@@ -124,7 +183,7 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
    * @throws {NoInstanceError} when there is no instance; otherwise whatever the work throws.
    */
   async execute<T>(operation: BalancedOperation<T>, options?: BalancedCallOptions): Promise<T> {
-    const scope = CallScope.enter(options, this.#settings.clock)
+    const scope = CallScope.enter(options, this.#clock)
     const own = scope !== options
     try {
       if (scope.aborted) throw scope.reason
@@ -138,16 +197,20 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
 
   /** Why `acquire` found nothing, as an error to throw. */
   refusal(): NoInstanceError {
-    const { size: known, healthy } = this.#roster
-    const ejected = this.#ejector.size
-    const retryAfterMs = ejected === 0 ? undefined : this.#ejector.dueInMs(this.#settings.clock.now())
+    const { roster, ejector } = this.#fleet
+    const { size: known, healthy } = roster
+    const ejected = ejector.size
+    const retryAfterMs = ejected === 0 ? undefined : ejector.dueInMs(this.#clock.now())
     return new NoInstanceError({ known, ejected, unhealthy: known - healthy }, retryAfterMs)
   }
 
   /** What it knows of each instance, and why each is picked from or not. */
   explain(): MemberReport[] {
-    const now = this.#settings.clock.now()
-    return Array.from(this.#roster.members(), (member) => reportOn(member, now))
+    const { roster, slowStart } = this.#fleet
+    const now = this.#clock.now()
+    // No call may have looked since a rest was over.
+    this.#fleet.wake(now)
+    return Array.from(roster.members(), (member) => reportOn(member, slowStart.factor(member, now), now))
   }
 
   async #run<T>(lease: Lease, operation: (context: CallContext) => T | PromiseLike<T>, scope: CallScope): Promise<T> {
@@ -162,12 +225,41 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
     }
   }
 
-  #lease(member: MemberState, pass: Pass, now: number, request: AcquireRequest): Lease {
-    let startedAt = Number.NaN
-    if (this.#needsLatency) startedAt = Number.isNaN(now) ? this.#settings.clock.now() : now
+  /** The probe of an ejected instance that is due, unless this call must not be it. */
+  #probe(request: AcquireRequest, now: number): Lease | undefined {
+    const { ejector, settings } = this.#fleet
+    // Where no call wants to be a probe, one has to be in the end, or the instance never comes back.
+    const due = ejector.due(now, request.probe === false ? settings.ejection.baseEjectionMs : 0)
+    if (due === undefined || request.exclude?.has(due.member.id) === true) return undefined
+    const pass = ejector.probe(due, now)
+    return pass === REFUSED ? undefined : this.#lease(due.member, pass, now, request)
+  }
+
+  /** The choice, or where a beginner must not have the call, somebody else. */
+  #sparing(choice: MemberState, { key, exclude }: AcquireRequest, readNow: number | undefined): MemberState {
+    const { slowStart, rotation, picks } = this.#fleet
+    const now = readNow ?? this.#clock.now()
+    const pick = { now, key, picks, members: rotation.size, totalWeight: rotation.weight }
+    this.#passedOver.clear()
+    if (exclude !== undefined) for (const id of exclude) this.#passedOver.add(id)
+    this.#again.key = key
+    let member = choice
+    for (let draws = 1; draws < DRAWS && !slowStart.admits(member, pick); draws += 1) {
+      this.#passedOver.add(member.id)
+      const next = rotation.pick(this.#again, now)
+      if (next === undefined) return choice
+      member = next
+    }
+    return member
+  }
+
+  #lease(member: MemberState, pass: Pass, now: number | undefined, request: AcquireRequest): Lease {
+    const startedAt = this.#needsLatency && now !== undefined ? now : Number.NaN
     const lease = new BalancerLease(this, member, pass, startedAt)
     member.inFlight += 1
-    this.#tellPicker('started', lease)
+    this.#fleet.inFlight += 1
+    this.#fleet.picks += 1
+    if (member.listener !== undefined) this.#tellStarted(lease)
     if (this.heard('picked')) {
       const { instance, inFlight } = member
       this.emit('picked', { instance, key: request.key, probe: pass > 0, inFlight })
@@ -176,104 +268,88 @@ export class LoadBalancer extends TypedEmitter<BalancerEvents> {
   }
 
   /** @internal */
-  verdict(lease: BalancerLease, verdict: Verdict, info: OutcomeInfo | undefined): void {
-    this.#tellVerdict(lease, verdict, info)
+  verdict(lease: BalancerLease, given: Verdict, info: LeaseInfo | undefined): void {
     const { member } = lease
-    if (lease.pass > 0) this.#probed(lease, verdict)
-    else if (verdict !== 'ignore' && this.#counts(lease)) {
+    const counts = lease.pass === 0 && isCurrent(lease)
+    const verdict = counts && given === 'failure' && this.#alreadyLost(info) ? 'ignore' : given
+    if (member.listener !== undefined) this.#tellVerdict(lease, verdict, info)
+    if (lease.pass > 0) this.#fleet.probed(lease, verdict)
+    if (!counts) return
+    if (verdict === 'success') {
       lease.failuresBefore = member.consecutiveFailures
-      this.#record(member, verdict === 'failure')
+      this.#fleet.ejector.succeeded(member)
       lease.successesAfter = member.successes
+      return
     }
+    if (verdict === 'failure') this.#fleet.failed(member)
+    // An ejection is rest enough.
+    if (info?.retryAfterMs !== undefined && !member.ejected) this.#fleet.rest(member, info.retryAfterMs)
   }
 
   /** @internal A body that broke takes the success of its headers back, unless others have confirmed it since. */
-  broke(lease: BalancerLease, info: OutcomeInfo | undefined): void {
+  broke(lease: BalancerLease, info: LeaseInfo | undefined): void {
+    const counts = isCurrent(lease)
+    if (counts && this.#alreadyLost(info)) return
     this.#tellVerdict(lease, 'failure', info)
-    if (!this.#counts(lease)) return
+    if (!counts) return
     const { member } = lease
     if (member.successes === lease.successesAfter) member.consecutiveFailures += lease.failuresBefore
-    this.#record(member, true)
+    this.#fleet.failed(member)
   }
 
   /** @internal */
   release(lease: BalancerLease): void {
     lease.member.inFlight -= 1
-    this.#tellPicker('settled', lease)
+    this.#fleet.inFlight -= 1
+    if (lease.member.listener !== undefined) this.#tellSettled(lease)
   }
 
   /** A strategy may be a user's: what its hooks throw is reported, and changes nothing for the call. */
-  #tellPicker(hook: 'started' | 'settled', lease: BalancerLease): void {
-    if (this.#picker[hook] === undefined) return
+  #tellStarted(lease: BalancerLease): void {
     try {
-      this.#picker[hook](lease)
+      lease.member.listener?.started?.(lease)
     } catch (error) {
       this.reportFault('strategy', error)
     }
   }
 
-  #tellVerdict(lease: BalancerLease, verdict: Verdict, info: OutcomeInfo | undefined): void {
-    if (this.#picker.responded === undefined) return
-    const latencyMs = this.#needsLatency ? Math.max(0, this.#settings.clock.now() - lease.startedAt) : Number.NaN
+  #tellVerdict(lease: BalancerLease, verdict: Verdict, info: LeaseInfo | undefined): void {
+    const { listener } = lease.member
+    // One that has taken over since knows nothing of when this call began.
+    if (listener?.responded === undefined || listener !== lease.listener) return
+    const latencyMs = this.#needsLatency ? Math.max(0, this.#clock.now() - lease.startedAt) : Number.NaN
     try {
-      this.#picker.responded(lease, verdict, latencyMs, info)
+      listener.responded(lease, verdict, latencyMs, info)
     } catch (error) {
       this.reportFault('strategy', error)
     }
   }
 
-  /** Fenced: a member that was ejected, restored or removed meanwhile is not judged by what began before that. */
-  #counts({ member, generation }: BalancerLease): boolean {
-    // Panic sends calls to members that are out; only their probe may bring them back.
-    return member.generation === generation && !member.ejected && member.known
-  }
-
-  #record(member: MemberState, failed: boolean): void {
-    if (!this.#ejector.record(member, failed)) return
-    const forMs = this.#ejector.eject(member, this.#settings.clock.now())
-    this.#rotate()
-    this.#emitEjected(member, 'consecutive-failures', forMs)
-  }
-
-  #probed(lease: BalancerLease, verdict: Verdict): void {
-    const { member, pass } = lease
-    const { ejection } = member
-    if (ejection === undefined || !member.known || !ejection.gate.isCurrent(pass, lease.generation)) return
-    const forMs = this.#ejector.probed(ejection, pass, verdict, this.#settings.clock.now())
-    if (forMs === undefined) return
-    if (forMs > 0) {
-      this.#emitEjected(member, 'probe-failed', forMs)
-      return
+  #tellSettled(lease: BalancerLease): void {
+    try {
+      lease.member.listener?.settled?.(lease)
+    } catch (error) {
+      this.reportFault('strategy', error)
     }
-    // From here on it is an ordinary call of the restored member: its body may still break.
-    lease.generation = member.generation
-    lease.successesAfter = member.successes
-    this.#rotate()
-    this.emit('restored', { instance: member.instance, reason: 'probe-succeeded', ejectedCount: this.#ejector.size })
   }
 
-  #emitEjected(member: MemberState, reason: BalancerEvents['ejected']['reason'], forMs: number): void {
-    this.emit('ejected', { instance: member.instance, reason, forMs, ejectedCount: this.#ejector.size })
+  #alreadyLost(info: LeaseInfo | undefined): boolean {
+    const connection = info?.lostConnection
+    if (typeof connection !== 'object' || connection === null) return false
+    if (this.#lost.has(connection)) return true
+    this.#lost.add(connection)
+    return false
   }
+}
 
-  /** Works out anew who is picked from. O(n), and called only when that changed. */
-  #rotate(): void {
-    const eligible: MemberState[] = []
-    const inService: MemberState[] = []
-    for (const member of this.#roster.members()) {
-      member.slot = -1
-      if (member.inService) inService.push(member)
-      if (member.healthy && !member.ejected) eligible.push(member)
-    }
-    const panic = eligible.length < this.#settings.panicThreshold * inService.length
-    const pool = panic ? inService : eligible
-    for (const [slot, member] of pool.entries()) member.slot = slot
-    this.#picker.update(pool)
-    if (panic === this.#panic) return
-    this.#panic = panic
-    this.emit('panic', { on: panic, eligible: eligible.length, inService: inService.length })
-  }
+/** Fenced: a member that was ejected, restored or removed meanwhile is not judged by what began before that. */
+function isCurrent({ member, generation }: BalancerLease): boolean {
+  // Panic sends calls to members that are out; only their probe may bring them back.
+  return member.generation === generation && !member.ejected && member.known
 }
 
 /** Made once: a pick without wishes allocates nothing for them. */
 const ANY: AcquireRequest = /* @__PURE__ */ Object.freeze({})
+
+/** So often somebody is looked for who is no beginner; then the last choice stands, so that a pick stays O(1). */
+const DRAWS = 4

@@ -1,20 +1,31 @@
 import type { ServiceInstance } from '../core/instance.ts'
 import { show } from '../core/options.ts'
-import { MemberState, sameIdentity } from './member.ts'
+import { MemberState, sameIdentity } from './member-state.ts'
+import { subsetByIndex, subsetByRank, type SubsetRules } from './subset.ts'
 
 /** Who is there: turns the lists of a registry into members that keep their identity from one list to the next. */
 export class Roster {
   readonly #members = new Map<string, MemberState>()
   #round = 0
   #healthy = 0
+  #candidates = 0
 
   get size(): number {
     return this.#members.size
   }
 
-  /** Members that registry and operator want in the rotation, ejected or not. */
+  /** Members that are well and wanted by their operator, ejected or not. */
   get healthy(): number {
     return this.#healthy
+  }
+
+  /** Of those, the ones in the subset of this client. */
+  get candidates(): number {
+    return this.#candidates
+  }
+
+  get(id: string): MemberState | undefined {
+    return this.#members.get(id)
   }
 
   /** In the order in which they came; those that stay keep their place. */
@@ -32,6 +43,7 @@ export class Roster {
     const round = ++this.#round
     const added: MemberState[] = []
     const removed: MemberState[] = []
+    const recovered: MemberState[] = []
     let changed = false
     let named = 0
     for (const instance of instances) {
@@ -41,7 +53,11 @@ export class Roster {
       named += 1
       if (known !== undefined && sameIdentity(known.instance, instance)) {
         known.round = round
-        if (known.instance !== instance && known.refresh(instance)) changed = true
+        if (known.instance === instance) continue
+        const wasHealthy = known.healthy
+        if (!known.refresh(instance)) continue
+        changed = true
+        if (known.healthy && !wasHealthy) recovered.push(known)
         continue
       }
       if (known !== undefined) removed.push(known)
@@ -55,9 +71,32 @@ export class Roster {
     }
     for (const member of removed) this.#forget(member)
     if (!changed && added.length === 0 && removed.length === 0) return undefined
+    return { added, removed, recovered }
+  }
+
+  /** To be called when health or membership changed: chooses the subset, and counts. */
+  choose(rules: SubsetRules | undefined, seed: number): void {
+    if (rules === undefined) for (const member of this.#members.values()) member.chosen = true
+    else this.#chooseSubset(rules, seed)
     this.#healthy = 0
-    for (const member of this.#members.values()) if (member.healthy) this.#healthy += 1
-    return { added, removed }
+    this.#candidates = 0
+    for (const member of this.#members.values()) {
+      if (!member.healthy) continue
+      this.#healthy += 1
+      if (member.chosen) this.#candidates += 1
+    }
+  }
+
+  #chooseSubset({ size, clientIndex }: SubsetRules, seed: number): void {
+    const offered: MemberState[] = []
+    for (const member of this.#members.values()) {
+      member.chosen = true
+      if (member.inService) offered.push(member)
+    }
+    const subset =
+      clientIndex === undefined ? subsetByRank(offered, size, seed) : subsetByIndex(offered, size, clientIndex)
+    for (const member of offered) member.chosen = false
+    for (const member of subset) member.chosen = true
   }
 
   #forget(member: MemberState): void {
@@ -71,6 +110,8 @@ export class Roster {
 export interface RosterChange {
   readonly added: readonly MemberState[]
   readonly removed: readonly MemberState[]
+  /** Known before, and healthy again. */
+  readonly recovered: readonly MemberState[]
 }
 
 /** Before anything changes: a NaN among the weights would silently win or lose every comparison. */

@@ -1,4 +1,5 @@
 import { show } from '../core/options.ts'
+import { makeMemory } from './judgement.ts'
 import type { TripCounts, TripMemory, TripRule } from './trip-rule.ts'
 
 /**
@@ -24,7 +25,7 @@ export function anyOf(...rules: readonly TripRule[]): TripRule {
   return Object.freeze({
     name: rules.map(({ name }) => name).join(', or '),
     windowMs: windows.length === 0 ? undefined : Math.max(...windows),
-    create: () => new AnyMemory(rules.map((rule) => rule.create())),
+    create: () => new AnyMemory(rules.map(makeMemory)),
   })
 }
 

@@ -39,7 +39,11 @@ export function readWindow(read: OptionReader): Pick<WindowRule, 'windowMs' | 'w
 
 /** The window in words. */
 export function windowName({ windowMs, windowCalls }: WindowRule): string {
-  return windowMs === undefined ? `the last ${windowCalls} calls` : `${windowMs} ms`
+  return windowMs === undefined
+    ? windowCalls === 1
+      ? 'the last call'
+      : `the last ${windowCalls} calls`
+    : `${windowMs} ms`
 }
 
 /** A call's column: 1 for failed, plus 2 for slow. A rule that measures nothing only ever uses the first two. */
@@ -80,8 +84,7 @@ export class WindowMemory implements TripMemory {
   }
 
   tooSlow(tookMs: number): boolean {
-    const { thresholdMs } = this.#rule
-    return thresholdMs !== undefined && tookMs > thresholdMs
+    return tookMs > (this.#rule.thresholdMs ?? Number.POSITIVE_INFINITY)
   }
 
   reset(): void {
@@ -104,12 +107,10 @@ export class WindowMemory implements TripMemory {
   }
 
   /** Counts without their times would be believed for too long: a restored breaker starts with an empty window. */
-  save(): undefined {
-    return undefined
-  }
+  save(): undefined {}
 
   restore(): void {
-    this.#window?.clear()
+    this.reset()
   }
 
   /** Another threshold or minimum over the same window goes on with what is in it. */

@@ -1,13 +1,13 @@
-import { classifyByAttribution } from '../core/attribution.ts'
+import { classifyByAttribution, judgeBy } from '../core/attribution.ts'
 import { type CallContext, type CallOptions, CallScope, type Operation } from '../core/context.ts'
 import { TypedEmitter } from '../core/emitter.ts'
 import { Gate, type GateReason, type Pass, REFUSED } from '../core/gate.ts'
 import type { Outcome, OutcomeInfo, Permit, Verdict } from '../core/outcome.ts'
 import type { Admission, Guard, PolicyInfo, Refusal } from '../core/policy.ts'
 import { race } from '../core/race.ts'
-import { type CircuitOpenError, toCircuitOpen, whyRefused } from './errors.ts'
+import { type CircuitOpenError, knownWaitMs, toCircuitOpen, whyRefused } from './errors.ts'
 import type { BreakerEvents, BreakerMetrics, BreakerMode, BreakerState } from './events.ts'
-import { inherit, NO_COUNTS, tooSlow, trips } from './judgement.ts'
+import { inherit, makeMemory, NO_COUNTS, tooSlow, trips } from './judgement.ts'
 import { OpenTime } from './open-time.ts'
 import { checkMode, patchBreakerOptions, readBreakerOptions } from './options.ts'
 import type { BreakerSettings, CircuitBreakerOptions, CircuitBreakerPatch } from './options.ts'
@@ -57,7 +57,7 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
     this.name = name
     this.#settings = settings
     this.#mode = settings.mode
-    this.#memory = settings.trip.create()
+    this.#memory = makeMemory(settings.trip)
     this.#gate = new Gate(settings.gate, this)
   }
 
@@ -85,8 +85,12 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
 
   get metrics(): BreakerMetrics {
     const now = this.#settings.clock.now()
-    const share = this.#gate.share(now)
-    const { successes, failures, slow = 0 } = this.#ofRule((memory) => memory.counts(now), NO_COUNTS)
+    return this.#measure(this.#gate.share(now), now)
+  }
+
+  /** The metrics, without a look at what time has made of the gate. */
+  #measure(share: number, now: number): BreakerMetrics {
+    const { successes, failures, slow = 0 } = this.#ask('trip', () => this.#memory.counts(now), NO_COUNTS)
     return {
       successes,
       failures,
@@ -100,9 +104,13 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
     }
   }
 
-  /** Whole milliseconds until the breaker lets a probe through: 0 unless open, undefined while isolated. */
+  /**
+   * Whole milliseconds until the breaker lets a probe through, 0 when it would let one through now; undefined where nobody
+   * knows: isolated, all probes taken, or only a share of the calls let in.
+   */
   get retryAfterMs(): number | undefined {
-    return this.#mode === 'isolated' ? undefined : Math.ceil(this.#gate.remainingMs(this.#settings.clock.now()))
+    const { clock, gate } = this.#settings
+    return this.#mode === 'isolated' ? undefined : knownWaitMs(this.#gate, gate.probes, clock.now())
   }
 
   /**
@@ -119,16 +127,16 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
   /**
    * Runs the work if the breaker admits it, and records how it ended.
    *
-   * @throws {CircuitOpenError} when the call was refused; otherwise whatever the work throws.
+   * @throws {CircuitOpenError} when the call was refused; otherwise whatever the work throws, or why the call was ended.
    */
   execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
     // Not async: what throws inside an async function pays for the trace of everything that awaits it, a third more.
     let scope: CallScope
     let pass: Pass
     try {
-      // The pass comes last: options that are refused must not cost a probe its slot.
+      // The pass comes last: options that are refused, or a call that is over, must not cost a probe its slot.
       scope = CallScope.enter(options, this.#settings.clock)
-      pass = this.#enter()
+      pass = scope.aborted ? REFUSED : this.#enter()
     } catch (error) {
       return Promise.reject(error)
     }
@@ -140,6 +148,7 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
     }
     if (this.#mayWait()) return runUnder(this.#wait(scope), operation, scope, own)
     if (own) scope.dispose()
+    if (scope.aborted) return Promise.reject(scope.reason)
     this.#noteRefusal()
     // Made in here, with a time that was read already: each further function on the stack costs a tenth.
     const isolated = this.#mode === 'isolated'
@@ -220,7 +229,7 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
 
   /** @internal Settings that were read already. */
   protected adopt(settings: BreakerSettings): void {
-    if (settings.trip !== this.#settings.trip) this.#memory = inherit(settings.trip.create(), this.#memory)
+    if (settings.trip !== this.#settings.trip) this.#memory = inherit(makeMemory(settings.trip), this.#memory)
     this.#settings = settings
     this.#info = undefined
     this.#gate.configure(settings.gate)
@@ -255,26 +264,22 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
       return
     } else if (!this.#isBad(pass, verdict, startedAt)) gate.probeSucceeded(pass, this.#settings.clock.now())
     else if (gate.probeFailed(pass)) this.#open('probe-failed', info)
-    if (pass > 0) this.expire()
+    this.expire()
   }
 
   /** @internal */
   classify(outcome: Outcome, context: CallContext): Verdict {
     // Whatever error the work made of it: the caller left, and that is nobody's failure.
     if (!outcome.ok && context instanceof CallScope && context.abandonedByCaller) return 'ignore'
-    try {
-      return this.#settings.classify(outcome)
-    } catch (error) {
-      this.reportFault('classify', error)
-      return classifyByAttribution(outcome)
-    }
+    return judgeBy(this.#settings.classify, outcome, (fault) => this.reportFault('classify', fault))
   }
 
   /** @internal The gate moved. */
   moved(from: BreakerState, to: BreakerState, reason: GateReason): void {
     // From probes to readmission it stays half-open, and there is nothing to tell.
-    const told = (from !== to || to === 'open') && this.heard('transition')
-    const metrics = told ? this.metrics : undefined
+    const told = from !== to && this.heard('transition')
+    // To ask the gate for its share could move it on (an open time of 0), and that would be told before this.
+    const metrics = told ? this.#measure(to === 'closed' ? 1 : 0, this.#settings.clock.now()) : undefined
     // What happened during a readmission is recent, and worth keeping; what led to the opening is not.
     if (to !== 'open' && reason !== 'waited' && reason !== 'readmitted') this.#forget()
     if (to === 'closed') this.#openTime?.closed(this.#settings.clock.now())
@@ -295,8 +300,7 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
 
   /** Whether this call may go; those who wait come first. */
   #enter(): Pass {
-    if (this.#mode === 'normal' && this.#gate.closed) return 0
-    if (this.#queue !== undefined) this.expire()
+    this.#queue?.serve()
     return this.#decide()
   }
 
@@ -308,7 +312,7 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
     if (gate.closed) return 0
     const { clock, random } = this.#settings
     this.#askedAt = clock.now()
-    const pass = gate.enter(this.#askedAt, gate.readmitting ? random() : 0)
+    const pass = gate.enter(this.#askedAt, gate.readmitting ? this.#ask('random', random, 1) : 0)
     if (pass !== REFUSED || mode === 'normal') return pass
     this.#wouldReject += 1
     if (this.heard('would-reject')) this.emit('would-reject', this.#circumstances())
@@ -321,8 +325,7 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
   }
 
   #mayWait(): boolean {
-    const { maxQueue } = this.#settings
-    return maxQueue > 0 && this.#mode === 'normal' && this.#gate.probing && (this.#queue?.size ?? 0) < maxQueue
+    return this.#mode === 'normal' && this.#gate.probing && (this.#queue?.size ?? 0) < this.#settings.maxQueue
   }
 
   #wait(scope: CallScope): Promise<BreakerPermit> {
@@ -360,15 +363,15 @@ export class CircuitBreaker extends TypedEmitter<BreakerEvents> implements Guard
   }
 
   #forget(): void {
-    this.#ofRule((memory) => memory.reset(), undefined)
+    this.#ask('trip', () => this.#memory.reset(), undefined)
   }
 
-  /** A rule may be a user's: one that throws is reported, and changes no outcome. */
-  #ofRule<A>(ask: (memory: TripMemory) => A, otherwise: A): A {
+  /** A rule, or a source of chance, may be a user's: one that throws is reported, and changes no outcome. */
+  #ask<A>(whom: 'trip' | 'random', question: () => A, otherwise: A): A {
     try {
-      return ask(this.#memory)
+      return question()
     } catch (error) {
-      this.reportFault('trip', error)
+      this.reportFault(whom, error)
       return otherwise
     }
   }

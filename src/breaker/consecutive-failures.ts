@@ -22,7 +22,7 @@ export function consecutiveFailures(options?: ConsecutiveFailuresOptions): TripR
 /** @internal Without the options: what every breaker starts with. */
 export function consecutive(threshold: number): TripRule {
   return Object.freeze({
-    name: `${threshold} consecutive failure${threshold === 1 ? '' : 's'}`,
+    name: threshold === 1 ? 'the first failure' : `${threshold} consecutive failures`,
     create: () => new ConsecutiveMemory(threshold),
   })
 }

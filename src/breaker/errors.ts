@@ -22,6 +22,15 @@ export function whyRefused(breaker: string, isolated: boolean, gate: Gate): stri
   return gate.readmitting ? `${breaker} is half-open, and lets only a share of the calls in` : `${breaker} is open`
 }
 
+/** @internal Whole milliseconds until asking makes sense; undefined where that depends on others. */
+export function knownWaitMs(gate: Gate, probes: number, now: number): number | undefined {
+  // First, since it lets the gate move on.
+  const remainingMs = gate.remainingMs(now)
+  // A probe that hangs gives its slot to whoever asks next.
+  const busy = gate.probing && gate.probesInFlight >= probes && gate.nextMs(now) > 0
+  return busy || gate.readmitting ? undefined : Math.ceil(remainingMs)
+}
+
 /** @internal Makes a plain error one of a breaker's, for a quarter less than its constructor: see `toRefusal`. */
 export function toCircuitOpen(
   error: Error,

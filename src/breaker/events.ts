@@ -11,7 +11,7 @@ export type BreakerMode = 'normal' | 'isolated' | 'disabled' | 'dry-run'
 
 /** What a breaker knows; read in constant time. */
 export interface BreakerMetrics {
-  /** As far back as the trip rule looks. */
+  /** As far back as the trip rule looks; always 0 under `consecutiveFailures()`, which looks back to no success. */
   readonly successes: number
   readonly failures: number
   /** Calls of either kind that took too long; 0 unless the rule measures that. */
@@ -30,7 +30,10 @@ export interface BreakerMetrics {
 }
 
 export type BreakerEvents = {
-  /** The state changed; the counts in `metrics` are those of the state left. */
+  /**
+   * The state changed. The counts in `metrics` (`successes`, `failures`, `slow`) are the trip rule's from before it forgets
+   * them: what led to the opening, also when probes close it again. All else in them is as of the state entered.
+   */
   readonly transition: {
     readonly from: BreakerState
     readonly to: BreakerState

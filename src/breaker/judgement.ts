@@ -1,9 +1,21 @@
+import { show } from '../core/options.ts'
 import type { Clock } from '../time/clock.ts'
-import type { TripCounts, TripMemory } from './trip-rule.ts'
+import type { TripCounts, TripMemory, TripRule } from './trip-rule.ts'
 
 /** What the rule makes of one result. The clock is read for rules that want to know the time, and for no others. */
 
 export const NO_COUNTS: TripCounts = /* @__PURE__ */ Object.freeze({ successes: 0, failures: 0 })
+
+const METHODS = ['record', 'reset', 'counts', 'save', 'restore'] as const
+
+/** A rule may be a user's: what it creates is looked at before it is believed. @throws {TypeError} naming the rule. */
+export function makeMemory(rule: TripRule): TripMemory {
+  const memory: Partial<TripMemory> | null | undefined = rule.create()
+  if (METHODS.every((method) => typeof memory?.[method] === 'function')) return memory as TripMemory
+  throw new TypeError(
+    `trip: create() of the rule '${rule.name}' must answer an object with ${METHODS.join('(), ')}(), got ${show(memory)}`,
+  )
+}
 
 /** Whether a breaker that lets calls in should open: takes note of the call. */
 export function trips(memory: TripMemory, clock: Clock, failed: boolean, startedAt: number | undefined): boolean {

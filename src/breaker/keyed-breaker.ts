@@ -10,7 +10,7 @@ export interface Family {
   readonly mode: BreakerMode
   heard(event: keyof BreakerEvents): boolean
   relay(event: keyof BreakerEvents, key: string, payload: object): void
-  fault(event: string, error: unknown): void
+  fault(event: string, key: string, error: unknown): void
   /** It may belong into another list now. */
   changed(member: KeyedBreaker): void
 }
@@ -50,7 +50,7 @@ export class KeyedBreaker extends CircuitBreaker implements Linked {
 
   /** Whether forgetting it would change nothing for the next call: it would be let in as a probe anyway. */
   get due(): boolean {
-    return this.#ordinary && this.retryAfterMs === 0
+    return this.#ordinary && this.state !== 'open'
   }
 
   get #ordinary(): boolean {
@@ -83,6 +83,6 @@ export class KeyedBreaker extends CircuitBreaker implements Linked {
 
   protected override reportFault(event: string, error: unknown): void {
     if (this.#family === undefined || this.listenerCount('error') > 0) super.reportFault(event, error)
-    else this.#family.fault(event, error)
+    else this.#family.fault(event, this.key, error)
   }
 }

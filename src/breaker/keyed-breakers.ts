@@ -1,11 +1,12 @@
 import type { CallContext, CallOptions, Operation } from '../core/context.ts'
-import { TypedEmitter } from '../core/emitter.ts'
+import { type ListenerFault, TypedEmitter } from '../core/emitter.ts'
 import { asOptions, OptionReader, show } from '../core/options.ts'
 import type { Outcome, Permit } from '../core/outcome.ts'
 import type { Admission, Guard, PolicyInfo } from '../core/policy.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { BreakerEvents, BreakerState } from './events.ts'
 import { type Family, KeyedBreaker } from './keyed-breaker.ts'
+import { makeMemory } from './judgement.ts'
 import {
   type BreakerSettings,
   type CircuitBreakerOptions,
@@ -42,6 +43,8 @@ export type KeyedBreakersEvents = {
 } & {
   /** A breaker was forgotten to make room for another key; `state` is what it was in. */
   readonly evicted: { readonly key: string; readonly state: BreakerState }
+  /** A hook of a breaker threw, or a listener; `key` is left out where the listener was one of the set itself. */
+  readonly error: ListenerFault & { readonly key?: string }
 }
 
 /**
@@ -86,7 +89,10 @@ export class KeyedBreakers extends TypedEmitter<KeyedBreakersEvents> implements 
       mode: this.#settings.mode,
       heard: (event) => this.heard(event),
       relay: (event, key, payload) => this.#relay(event, key, payload),
-      fault: (event, error) => this.reportFault(event, error),
+      fault: (event, key, error) => {
+        if (this.heard('error')) this.emit('error', { event, key, error })
+        else this.reportFault(event, error)
+      },
       changed: (member) => this.#place(member),
     }
   }
@@ -121,8 +127,8 @@ export class KeyedBreakers extends TypedEmitter<KeyedBreakersEvents> implements 
   /** Forgets a key. Says whether there was one. Calls in flight finish, and count for nothing any more. */
   delete(key: string): boolean {
     const member = this.#byKey.get(key)
-    if (member === undefined) return false
-    this.#forget(member)
+    if (member?.list === undefined) return false
+    this.#forget(member, member.list)
     return true
   }
 
@@ -155,17 +161,19 @@ export class KeyedBreakers extends TypedEmitter<KeyedBreakersEvents> implements 
   /** Changes options of all breakers, those there are and those to come: see {@link CircuitBreaker.configure}. */
   configure(patch: CircuitBreakerPatch): void {
     const settings = patchBreakerOptions(patch, this.#settings)
+    // A rule that makes no memory is refused here, before it has changed some of them.
+    if (settings.trip !== this.#settings.trip) makeMemory(settings.trip)
     this.#settings = settings
     this.#info = undefined
     for (const member of this.#byKey.values()) member.adopt(settings)
   }
 
   #get(key: string | undefined): KeyedBreaker {
-    const known = this.#byKey.get(key as string)
-    const member = known ?? this.#make(key)
+    const member = this.#byKey.get(key as string) ?? this.#make(key)
     this.#uses += 1
     member.usedAt = this.#uses
-    if (known !== undefined) member.list?.touch(member)
+    // Whoever is remembered is in a list.
+    ;(member.list as RecencyList<KeyedBreaker>).touch(member)
     return member
   }
 
@@ -196,19 +204,22 @@ export class KeyedBreakers extends TypedEmitter<KeyedBreakersEvents> implements 
   #evict(): void {
     const calm = this.#calm.oldest
     const noticed = this.#noticed.oldest
-    const forgotten =
+    const chosen =
       noticed !== undefined && (calm === undefined || (noticed.usedAt < calm.usedAt && noticed.due)) ? noticed : calm
-    // To ask whether it is due may be to tell listeners that it is, and they may have forgotten it.
-    if (forgotten === undefined || forgotten.list === undefined) return
-    this.#evicted += 1
+    // Where room is wanted there is somebody.
+    const forgotten = chosen as KeyedBreaker
     const state = this.heard('evicted') ? forgotten.state : undefined
-    this.#forget(forgotten)
+    // To ask how it is may be to tell listeners of it, and they may have forgotten it by now.
+    const { list } = forgotten
+    if (list === undefined) return
+    this.#evicted += 1
+    this.#forget(forgotten, list)
     if (state !== undefined) this.emit('evicted', { key: forgotten.key, state })
   }
 
-  #forget(member: KeyedBreaker): void {
+  #forget(member: KeyedBreaker, list: RecencyList<KeyedBreaker>): void {
     member.leave()
-    member.list?.remove(member)
+    list.remove(member)
     member.list = undefined
     this.#byKey.delete(member.key)
   }

@@ -4,7 +4,7 @@ import type { BreakerSettings } from './options.ts'
 /** How long a breaker stays open, and how many times in a row it had to open. */
 
 /** As long as a clock can hold a timer, 24 days: nothing stays open for longer, whatever a backoff says. */
-const MAX_OPEN_MS = 2_073_600_000
+export const MAX_OPEN_MS = 2_073_600_000
 
 /** Where a jitter of [0, 1) can come to at most. */
 const ALMOST_ONE = 1 - Number.EPSILON
@@ -29,7 +29,7 @@ export class OpenTime {
     info: OutcomeInfo | undefined,
     onFault: (error: unknown) => void,
   ): number {
-    if (this.#closedAt !== null && now - this.#closedAt >= settings.forgetTripsAfterMs) {
+    if (this.#closedAt !== null && isLong(now - this.#closedAt, settings.forgetTripsAfterMs)) {
       this.trips = 0
       this.#previousMs = undefined
     }
@@ -45,7 +45,7 @@ export class OpenTime {
     this.#closedAt = now
   }
 
-  /** The longest it could be open for now, hints aside: what a snapshot may ask for. */
+  /** The longest it could be open for now, hints aside: for a snapshot that does not say for how long it was. */
   longestMs(settings: BreakerSettings): number {
     return this.#own({ ...settings, random: () => ALMOST_ONE }, ignored)
   }
@@ -56,8 +56,10 @@ export class OpenTime {
     try {
       const attempt = Math.max(1, this.trips)
       const delayMs = recoveryBackoff.delayMs({ attempt, previousDelayMs: this.#previousMs, random })
-      if (delayMs >= 0) return Math.min(delayMs, MAX_OPEN_MS)
-      throw new RangeError(`recoveryBackoff: the delay must be a number from 0 milliseconds, got ${String(delayMs)}`)
+      if (Number.isFinite(delayMs) && delayMs >= 0) return Math.min(delayMs, MAX_OPEN_MS)
+      throw new RangeError(
+        `recoveryBackoff: the delay must be a finite number from 0 milliseconds, got ${String(delayMs)}`,
+      )
     } catch (error) {
       onFault(error)
       return recoveryTimeoutMs
@@ -67,18 +69,27 @@ export class OpenTime {
 
 function ignored(): void {}
 
-/** What the remote asked for, in milliseconds; 0 when nothing that makes sense. */
+/**
+ * When the clock went backwards nobody can say how long it was closed. Then it was long: the mistake costs one open time
+ * that is too short, and the other would keep the row for as long as the clock went back.
+ */
+function isLong(closedMs: number, forgetTripsAfterMs: number): boolean {
+  return closedMs < 0 || closedMs >= forgetTripsAfterMs
+}
+
+/** What the remote asked for, in milliseconds; 0 when it is no number. Less than nothing asks for nothing. */
 function hintOf(info: OutcomeInfo | undefined): number {
   const hint = info?.retryAfterMs ?? hintOfError(info?.error)
-  return typeof hint === 'number' && hint > 0 ? hint : 0
+  return typeof hint === 'number' && !Number.isNaN(hint) ? hint : 0
 }
 
 /** Of any error: those of other libraries that carry the same field mean the same by it. */
 function hintOfError(error: unknown): unknown {
+  let hint: unknown
   try {
-    return (error as { retryAfterMs?: unknown } | null | undefined)?.retryAfterMs
+    hint = (Object(error) as { retryAfterMs?: unknown }).retryAfterMs
   } catch {
     // A getter of a user's own; his error is the outcome, not this.
-    return undefined
   }
+  return hint
 }

@@ -50,7 +50,10 @@ export interface CircuitBreakerOptions {
   readonly failureThreshold?: number
   /** How long it stays open, in milliseconds from 0. @default 60_000 */
   readonly recoveryTimeoutMs?: number
-  /** How long it stays open, growing with each time in a row. Not together with `recoveryTimeoutMs`. */
+  /**
+   * How long it stays open, growing with each time in a row. Not together with `recoveryTimeoutMs`. One that throws, or
+   * answers anything but a finite number from 0, is reported as an `error` event, and the open time is the fixed one.
+   */
   readonly recoveryBackoff?: Backoff
   /** After so long closed, in milliseconds, opening again counts as the first time in a row. @default 60_000 */
   readonly forgetTripsAfterMs?: number
@@ -66,13 +69,17 @@ export interface CircuitBreakerOptions {
   /** What it begins with, and goes back to on `reset()`. @default 'normal' */
   readonly mode?: BreakerMode
   /**
-   * What an outcome says about the remote. One that throws is reported as an `error` event, and the default decides.
+   * What an outcome says about the remote; never asked about refusals of this process (`local`). One that throws, or
+   * answers anything else, a promise included, is reported as an `error` event, and the default decides.
    * @default every result a success; every error a failure, unless this process made it itself (`local`)
    */
   readonly classify?: Classify
   /** A source of time. @default the system's */
   readonly clock?: Partial<Clock>
-  /** A source of chance, for the readmission and the jitter of a backoff. @default Math.random */
+  /**
+   * A source of chance, for the readmission and the jitter of a backoff. One that throws during a readmission is reported
+   * as an `error` event, and the call is rejected. @default Math.random
+   */
   readonly random?: Random
 }
 
@@ -186,8 +193,7 @@ function readTrip(read: OptionReader, base: BreakerSettings): Pick<BreakerSettin
     return { trip, failureThreshold: undefined }
   }
   // The same rule for the same number: whoever has thousands of breakers has it once.
-  if (failureThreshold === undefined || failureThreshold === base.failureThreshold)
-    return { trip: base.trip, failureThreshold: base.failureThreshold }
+  if (failureThreshold === undefined || failureThreshold === base.failureThreshold) return base
   return { trip: consecutive(failureThreshold), failureThreshold }
 }
 
@@ -232,7 +238,7 @@ function readGate(read: OptionReader, halfOpen: OptionReader, base: GateRules): 
 function readQueue(halfOpen: OptionReader, base: number): number {
   const whenBusy = halfOpen.oneOf('whenBusy', ['reject', 'queue'], base > 0 ? 'queue' : 'reject')
   const maxQueue = halfOpen.number('maxQueue', { default: base > 0 ? base : MAX_QUEUE, min: 1, integer: true })
-  return whenBusy === 'queue' ? maxQueue : 0
+  return { reject: 0, queue: maxQueue }[whenBusy]
 }
 
 function readReadmission(given: unknown, base: Readmission | undefined): Readmission | undefined {

@@ -63,6 +63,11 @@ export async function runUnder<T>(
 ): Promise<T> {
   try {
     const permit = await leave
+    // It ended between the leave and now: the work never runs, and says nothing about anybody.
+    if (scope.aborted) {
+      permit.ignore()
+      throw scope.reason
+    }
     try {
       const value = await (scope.interruptible ? race(scope, operation) : operation(scope))
       permit.judge({ ok: true, value }, scope)

@@ -1,7 +1,7 @@
 import type { Gate } from '../core/gate.ts'
 import { OptionReader } from '../core/options.ts'
 import type { BreakerMode, BreakerState } from './events.ts'
-import { OpenTime } from './open-time.ts'
+import { MAX_OPEN_MS, OpenTime } from './open-time.ts'
 import { type BreakerSettings, MODES } from './options.ts'
 import type { TripCounts } from './trip-rule.ts'
 
@@ -24,30 +24,32 @@ export function readSnapshot(value: unknown): BreakerSnapshot {
   const read = new OptionReader('breaker snapshot', value)
   if (read.raw('version') !== 1) read.refuse('version', '1')
   const counts = read.raw('counts') ?? null
+  const nullable = (name: string, min: number): number | null =>
+    read.raw(name) === null ? null : (read.number(name, { default: undefined, min }) ?? null)
   return {
     version: 1,
     state: read.oneOf('state', STATES, 'closed'),
     mode: read.oneOf('mode', MODES, 'normal'),
-    probeAt: read.raw('probeAt') === null ? null : (read.number('probeAt', { default: undefined }) ?? null),
-    openMs: read.raw('openMs') === null ? null : (read.number('openMs', { default: undefined, min: 0 }) ?? null),
+    probeAt: nullable('probeAt', Number.NEGATIVE_INFINITY),
+    openMs: nullable('openMs', 0),
     trips: read.number('trips', { default: 0, min: 0, integer: true }),
     counts: counts === null ? null : readCounts(counts),
   }
 }
 
-/** Brings a new gate into the state of a snapshot. What the breaker knows of its openings, if there were any. */
-export function reopen(gate: Gate, settings: BreakerSettings, snapshot: BreakerSnapshot): OpenTime | undefined {
+/** Brings a new gate into the state of a snapshot. What the breaker knows of its openings. */
+export function reopen(gate: Gate, settings: BreakerSettings, snapshot: BreakerSnapshot): OpenTime {
   const { state, probeAt, openMs, trips } = snapshot
-  if (trips === 0 && state === 'closed') return undefined
-  const { clock, maxRetryAfterMs } = settings
+  const { clock } = settings
   const time = new OpenTime(trips)
   const now = clock.now()
   if (state === 'closed') time.closed(now)
   else {
     // A half-open breaker's probes died with their process: it probes again at once.
-    const remaining = probeAt === null ? 0 : probeAt - clock.wallNow()
-    const longest = Math.max(time.longestMs(settings), Math.min(openMs ?? 0, maxRetryAfterMs))
-    time.lastMs = Math.min(remaining, longest)
+    const remaining = (probeAt ?? 0) - clock.wallNow()
+    // Its own open time bounds what a wall clock that was set back makes of it. The options are for the next opening:
+    // they cannot say what a backoff that remembers, or a remote, once asked for.
+    time.lastMs = Math.min(remaining, openMs ?? time.longestMs(settings), MAX_OPEN_MS)
     gate.open(now, time.lastMs, 'restored')
   }
   return time

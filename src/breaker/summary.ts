@@ -18,7 +18,7 @@ function recovery({ sample, successThreshold, readmission }: GateRules): string 
   const probes =
     sample === undefined
       ? `${successThreshold} successful probe${successThreshold === 1 ? '' : 's'}`
-      : `${sample.size} probes of which fewer than ${percent(sample.failureRatio)} failed`
+      : `${sample.size} probe${sample.size === 1 ? '' : 's'} of which fewer than ${percent(sample.failureRatio)} failed`
   return readmission === undefined
     ? probes
     : `${probes} and ${inWords(readmission.durationMs)} of readmission from ${percent(readmission.initialShare)} of the calls`

@@ -1,12 +1,22 @@
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Lease } from '../balancing/lease.ts'
+import type { Lease, LeaseInfo } from '../balancing/lease.ts'
 import { instanceOrigin } from '../core/instance.ts'
-import type { Permit, Verdict } from '../core/outcome.ts'
+import type { OutcomeInfo, Permit, Verdict } from '../core/outcome.ts'
+import { retryAfterOf } from '../core/retry-after.ts'
+import type { Clock } from '../time/clock.ts'
 import type { Deadline, Expirable } from '../time/deadline.ts'
+import type { Deadlines } from '../time/deadlines.ts'
 import type { AttemptOutcome, AttemptRecord } from './errors.ts'
 import type { Connection, PooledHandler } from './instance-pools.ts'
-import { codeOf, isKeepAliveRace, outcomeOfError, verdictOfOutcome, verdictOfStatus } from './failure.ts'
+import {
+  codeOf,
+  isKeepAliveRace,
+  isLostConnection,
+  outcomeOfError,
+  verdictOfOutcome,
+  verdictOfStatus,
+} from './failure.ts'
 
 /**
  * One try of a call: the handler undici talks to. It owns what one try holds (a lease on the instance, a permit of the
@@ -23,10 +33,9 @@ const DRAIN_MS = 1_000
 export interface AttemptOwner {
   readonly paused: boolean
   readonly startedAt: number
-  now(): number
+  readonly runtime: { readonly clock: Clock; readonly deadlines: Deadlines }
   /** Runs what undici calls back in the caller's async context; undici runs it in that of whoever opened the socket. */
   runInAsyncScope<A extends unknown[]>(work: (...args: A) => void, self: Attempt, ...args: A): void
-  addDeadline(durationMs: number, target: Expirable, now?: number): Deadline
   recordAttempt(record: AttemptRecord): void
   /** Whether an error that undici reports is the caller's own: thrown by its handler, or by the body it sends. */
   causedByCaller(error: unknown): boolean
@@ -51,13 +60,15 @@ export class Attempt implements PooledHandler, Expirable {
   readonly number: number
   readonly lease: Lease
   connection: Connection | undefined
+  /** How long a failure asked to be left alone, in milliseconds. */
+  retryAfterMs: number | undefined
   readonly #call: AttemptOwner
   readonly #permit: Permit | undefined
   readonly #startedAt: number
   /** Since when the instance has been at it; later than the start for one that waited for a connection of our own. */
   #heldSince: number
   #waited = false
-  #timeoutMs = 0
+  #fairMs = 0
   #ownsPools = false
   #stage: Stage = 'waiting'
   #deadline: Deadline | undefined
@@ -89,12 +100,12 @@ export class Attempt implements PooledHandler, Expirable {
   }
 
   /**
-   * Whether its time being over says anything about the instance: that had at least half of what an attempt is given, and
-   * the wait for one of our own connections is none of it. (A transport of the user's does not tell about connections;
-   * there it always had one.)
+   * Whether its time being over says anything about the instance: that had a fair part of what an attempt is given, and the
+   * wait for one of our own connections is none of it. (A transport of the user's does not tell about connections; there it
+   * always had one.)
    */
   get hadItsTime(): boolean {
-    return !this.#queued && this.#call.now() - this.#heldSince >= this.#timeoutMs / 2
+    return !this.#queued && this.#call.runtime.clock.now() - this.#heldSince >= this.#fairMs
   }
 
   /** Waiting for one of our own connections: none is free yet, or the one it is to use still carries another request. */
@@ -107,11 +118,14 @@ export class Attempt implements PooledHandler, Expirable {
     return instanceOrigin(this.lease.instance)
   }
 
-  /** @param ownsPools Whether connections are our own, so that an attempt without one is known to wait. */
-  begin(timeoutMs: number, ownsPools: boolean): void {
-    this.#timeoutMs = timeoutMs
+  /**
+   * @param fairMs From when on its time being over is held against the instance.
+   * @param ownsPools Whether connections are our own, so that an attempt without one is known to wait.
+   */
+  begin(timeoutMs: number, fairMs: number, ownsPools: boolean): void {
+    this.#fairMs = fairMs
     this.#ownsPools = ownsPools
-    this.#deadline = this.#call.addDeadline(timeoutMs, this, this.#startedAt)
+    this.#deadline = this.#call.runtime.deadlines.add(timeoutMs, this, this.#startedAt)
   }
 
   /** The transport has it. */
@@ -145,7 +159,7 @@ export class Attempt implements PooledHandler, Expirable {
   discard(): void {
     this.lease.ignore()
     this.#stage = 'draining'
-    this.#deadline = this.#call.addDeadline(DRAIN_MS, this)
+    this.#deadline = this.#call.runtime.deadlines.add(DRAIN_MS, this)
     this.#controller?.resume()
   }
 
@@ -157,7 +171,7 @@ export class Attempt implements PooledHandler, Expirable {
     if (this.#stopped !== undefined) throw asError(this.#stopped.reason)
     this.#controller = controller
     this.#stage = 'sent'
-    if (this.#waited) this.#heldSince = this.#call.now()
+    if (this.#waited) this.#heldSince = this.#call.runtime.clock.now()
     this.#reused = this.connection !== undefined && this.connection.requests++ > 0
     if (this.#call.paused) controller.pause()
   }
@@ -182,8 +196,10 @@ export class Attempt implements PooledHandler, Expirable {
     this.#clearDeadline()
     // The verdict is due here and not at the end of the body: a slow reader or an event stream blames nobody.
     const verdict = verdictOfStatus(status)
-    this.lease.responded(verdict)
-    this.#settlePermit(verdict)
+    const info = verdict === 'failure' ? { retryAfterMs: retryAfterOf(headers, this.#call.runtime.clock) } : undefined
+    this.retryAfterMs = info?.retryAfterMs
+    this.lease.responded(verdict, info)
+    this.#settlePermit(verdict, info)
     this.#call.answered(this, controller, status, headers, statusMessage)
   }
 
@@ -222,7 +238,9 @@ export class Attempt implements PooledHandler, Expirable {
     const outcome = this.#call.causedByCaller(error)
       ? 'caller'
       : outcomeOfError(error, this.#stage === 'sent', this.#stage === 'answering')
-    this.#settle(isKeepAliveRace(outcome, this.#reused, error) ? 'ignore' : verdictOfOutcome(outcome))
+    const verdict = isKeepAliveRace(outcome, this.#reused, error) ? 'ignore' : verdictOfOutcome(outcome)
+    // However many requests it carried, one connection is lost once.
+    this.#settle(verdict, { error, lostConnection: isLostConnection(error) ? this.connection : undefined })
     this.#finish(outcome, codeOf(error))
     this.#call.attemptFailed(this, outcome, error)
   }
@@ -234,7 +252,7 @@ export class Attempt implements PooledHandler, Expirable {
       instanceId: instance.id,
       origin: this.origin,
       startedMs: this.#startedAt - this.#call.startedAt,
-      durationMs: this.#call.now() - this.#startedAt,
+      durationMs: this.#call.runtime.clock.now() - this.#startedAt,
       outcome,
       status: this.#status,
       error,
@@ -247,16 +265,16 @@ export class Attempt implements PooledHandler, Expirable {
     this.#stage = 'ended'
   }
 
-  #settle(verdict: Verdict): void {
+  #settle(verdict: Verdict, info?: LeaseInfo): void {
     if (verdict === 'success') this.lease.success()
-    else if (verdict === 'failure') this.lease.failure()
+    else if (verdict === 'failure') this.lease.failure(info)
     else this.lease.ignore()
-    this.#settlePermit(verdict)
+    this.#settlePermit(verdict, info)
   }
 
-  #settlePermit(verdict: Verdict): void {
-    if (verdict === 'success') this.#permit?.success()
-    else if (verdict === 'failure') this.#permit?.failure()
+  #settlePermit(verdict: Verdict, info?: OutcomeInfo): void {
+    if (verdict === 'success') this.#permit?.success(info)
+    else if (verdict === 'failure') this.#permit?.failure(info)
     else this.#permit?.ignore()
   }
 

@@ -1,7 +1,7 @@
 import { CallScope } from '../core/context.ts'
 import { describeThrown, GatelessError, isGatelessError } from '../core/errors.ts'
 import type { Outcome, Permit } from '../core/outcome.ts'
-import { admission, type Guard, isWaiting } from '../core/policy.ts'
+import { admission, type Guard, isWaiting, judged } from '../core/policy.ts'
 import type { Clock } from '../time/clock.ts'
 import type { CallExtras } from './call-extras.ts'
 
@@ -18,7 +18,9 @@ export class CallGuards {
   /** @param deadline When the call has to be done, by that clock. */
   constructor(guards: readonly Guard[], call: Pick<CallExtras, 'key' | 'priority'>, deadline: number, clock: Clock) {
     this.#guards = guards
-    this.#scope = new CallScope(call, clock).fork(deadline)
+    // Not the call itself: it has a `timeoutMs`, and the scope would arm a timer for it.
+    const { key, priority } = call
+    this.#scope = new CallScope({ key, priority }, clock).fork(deadline)
   }
 
   /** Calls one of the two, once: at once where no guard makes the call wait. Neither after `end`. */
@@ -53,10 +55,10 @@ export class CallGuards {
     for (let i = this.#permits.length - 1; i >= 0; i -= 1) {
       const permit = this.#permits[i] as Permit
       if (outcome === undefined || !complete) permit.ignore()
-      else (this.#guards[i] as Guard).judge(permit, outcome, this.#scope)
+      else judged(this.#guards[i] as Guard, permit, outcome, this.#scope)
     }
-    // Whoever still makes the call wait need not any more.
-    this.#scope.abort(new Error('the call is over'))
+    // Whoever still makes the call wait need not any more. (An Error costs more than all the guards: only where it is read.)
+    if (!complete) this.#scope.abort(new Error('the call is over'))
     this.#scope.dispose()
   }
 

@@ -57,6 +57,12 @@ export class CallLog {
     })
   }
 
+  /** The error of a call whose last attempt failed. */
+  failure(error: unknown, instanceId: string): CallError {
+    if (error instanceof TimeoutError) return this.error(error.code, error.message, error)
+    return this.error('ERR_GATELESS_UNAVAILABLE', `no answer: ${codeOf(error)} from ${instanceId}`, error)
+  }
+
   /** The error of a call that this process refused. After a real failure that one is the error, and the no its explanation. */
   refusal(
     error: GatelessError,

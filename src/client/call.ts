@@ -5,7 +5,6 @@ import { ClosedError, type GatelessError, TimeoutError } from '../core/errors.ts
 import type { Lease } from '../balancing/lease.ts'
 import type { Outcome } from '../core/outcome.ts'
 import { isRefusal } from '../core/policy.ts'
-import { retryAfterOf } from '../core/retry-after.ts'
 import type { Deadline, Expirable } from '../time/deadline.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import type { CallExtras } from './call-extras.ts'
@@ -13,7 +12,7 @@ import { CallGuards } from './call-guards.ts'
 import { CallLog } from './call-log.ts'
 import { type AttemptOutcome, type AttemptRecord, InvalidRequestError, type NotRetriedReason } from './errors.ts'
 import { isTransientStatus } from '../retry/transient.ts'
-import { codeOf, localError, verdictOfStatus } from './failure.ts'
+import { codeOf, fairTime, localError, verdictOfStatus } from './failure.ts'
 import type { InFlightCall } from './in-flight.ts'
 import { isBodysOwn, isRepeatable, overhearBody, requestTo } from './replay.ts'
 import { type FailedAttempt, RetryPlan } from './retry-plan.ts'
@@ -46,7 +45,8 @@ export class Call
   before: InFlightCall | undefined = undefined
   after: InFlightCall | undefined = undefined
   readonly startedAt: number
-  readonly #runtime: ServiceRuntime
+  /** @internal */
+  readonly runtime: ServiceRuntime
   readonly #request: Dispatcher.DispatchOptions
   readonly #handler: Dispatcher.DispatchHandler
   readonly #extras: CallExtras
@@ -68,7 +68,7 @@ export class Call
     extras: CallExtras,
   ) {
     super('GatelessCall')
-    this.#runtime = runtime
+    this.runtime = runtime
     this.#request = request
     overhearBody(request, (error) => {
       this.#thrown ??= { error }
@@ -82,27 +82,27 @@ export class Call
 
   /** Begins; everything after that comes through the handler. */
   start(): void {
-    this.#runtime.calls.add(this)
+    this.runtime.calls.add(this)
     try {
       this.#handler.onRequestStart?.(this, null)
     } catch (error) {
-      this.#fail(error as Error)
+      if (!this.#done) this.#fail(error as Error, 'aborted')
     }
     if (this.#done) return
-    this.#deadline = this.addDeadline(this.#timeoutMs, this, this.startedAt)
-    const { guards } = this.#runtime.settings
+    this.#deadline = this.runtime.deadlines.add(this.#timeoutMs, this, this.startedAt)
+    const { guards } = this.runtime.settings
     if (guards.length === 0) return this.#admitted(this.startedAt)
-    this.#guards = new CallGuards(guards, this.#extras, this.startedAt + this.#timeoutMs, this.#runtime.clock)
+    this.#guards = new CallGuards(guards, this.#extras, this.startedAt + this.#timeoutMs, this.runtime.clock)
     this.#guards.enter(
-      () => this.runInAsyncScope(this.#admitted, this, this.now()),
+      () => this.runInAsyncScope(this.#admitted, this, this.runtime.clock.now()),
       (error) => this.runInAsyncScope(this.#refuse, this, error, 'refused'),
     )
   }
 
   #admitted(now: number): void {
-    if (this.#runtime.ready(now)) return this.#first(now)
-    this.#runtime.load().then(
-      () => this.#first(this.now()),
+    if (this.runtime.ready(now)) return this.#first(now)
+    this.runtime.load().then(
+      () => this.#first(this.runtime.clock.now()),
       (error: GatelessError) => this.#refuse(error),
     )
   }
@@ -141,7 +141,7 @@ export class Call
     if (this.#done) return
     const closed = new ClosedError('ServiceClient')
     this.#attempt?.stop(closed, 'caller', 'ignore')
-    this.#fail(this.#log.error(closed.code, closed.message, closed))
+    this.#fail(this.#log.error(closed.code, closed.message, closed), undefined, false)
   }
 
   /** The deadline of the whole call. */
@@ -156,20 +156,21 @@ export class Call
     const fair = this.#committed ? !this.paused : attempt?.hadItsTime
     const timeout = new TimeoutError(this.#timeoutMs, 'total', { cause: this.#plan?.lastError })
     attempt?.stop(timeout, 'timeout', fair ? 'failure' : 'ignore')
-    this.#fail(this.#log.error(timeout.code, timeout.message, timeout, 'deadline'))
+    const counts = fair === true || this.#plan !== undefined
+    this.#fail(this.#log.error(timeout.code, timeout.message, timeout, 'deadline'), undefined, counts)
   }
 
   // ---- attempts -------------------------------------------------------------------------------------------------
 
   #first(now: number): void {
     if (this.#done) return
-    this.#runtime.retry?.begin()
+    this.runtime.retry?.begin()
     this.#next(now)
   }
 
   #next(now: number): void {
     if (this.#done) return
-    const { breaker, balancer, settings } = this.#runtime
+    const { breaker, balancer, settings } = this.runtime
     const permit = breaker?.admit()
     if (permit !== undefined && isRefusal(permit)) return this.#refuse(permit.error(), 'circuit-open')
     // A call that cannot be repeated is not risked on an instance that may still be broken.
@@ -180,7 +181,7 @@ export class Call
     } catch (error) {
       // A strategy of the user's own threw; we may be in a timer, where nobody would catch it.
       permit?.ignore()
-      return this.#fail(error as Error)
+      return this.#fail(error as Error, undefined, false)
     }
     if (lease === undefined) {
       permit?.ignore()
@@ -189,9 +190,13 @@ export class Call
     this.#attemptCount += 1
     const attempt = new Attempt(this, this.#attemptCount, lease, permit, now)
     this.#attempt = attempt
-    attempt.begin(settings.attemptTimeoutMs, this.#runtime.ownsPools)
+    attempt.begin(
+      settings.attemptTimeoutMs,
+      fairTime(settings.attemptTimeoutMs, this.#timeoutMs),
+      this.runtime.ownsPools,
+    )
     try {
-      this.#runtime.transport.dispatch(this.#requestFor(attempt), attempt)
+      this.runtime.transport.dispatch(this.#requestFor(attempt), attempt)
       attempt.dispatched()
     } catch (error) {
       attempt.onResponseError(this, error as Error)
@@ -216,7 +221,7 @@ export class Call
     if (isTransientStatus(status)) {
       const record = attempt.record('answered', undefined)
       this.recordAttempt(record)
-      const retryAfterMs = retryAfterOf(headers, this.#runtime.clock)
+      const { retryAfterMs } = attempt
       if (this.#tryAgain(attempt, record, new StatusError(status), { notSent: false, retryAfterMs })) {
         return attempt.discard()
       }
@@ -224,7 +229,7 @@ export class Call
       this.recordAttempt(attempt.record('answered', undefined))
     }
     this.#committed = true
-    if (verdictOfStatus(status) === 'success') this.#runtime.retry?.succeeded(this.#plan?.progress)
+    if (verdictOfStatus(status) === 'success') this.runtime.retry?.succeeded(this.#plan?.progress)
     this.#log.status = status
     this.rawHeaders = controller.rawHeaders ?? null
     if (this.#extras.deadlineCovers === 'headers') this.#clearDeadline()
@@ -239,7 +244,7 @@ export class Call
   #attemptTimedOut(attempt: Attempt): void {
     if (this.#done) return
     const sent = attempt.sent
-    const timeout = new TimeoutError(this.#runtime.settings.attemptTimeoutMs, 'attempt')
+    const timeout = new TimeoutError(this.runtime.settings.attemptTimeoutMs, 'attempt')
     attempt.stop(timeout, 'timeout', attempt.hadItsTime ? 'failure' : 'ignore')
     this.attemptFailed(attempt, sent ? 'maybe-sent' : 'not-sent', timeout)
   }
@@ -248,12 +253,10 @@ export class Call
   attemptFailed(attempt: Attempt, outcome: AttemptOutcome, error: unknown): void {
     if (this.#done) return
     if (outcome === 'caller') return this.#fail(error as Error, 'aborted')
-    if (outcome === 'local') return this.#fail(localError(error), 'not-retryable')
+    if (outcome === 'local') return this.#fail(localError(error), 'not-retryable', false)
     const record = this.#log.last as AttemptRecord
     if (this.#tryAgain(attempt, record, error, { notSent: outcome === 'not-sent' })) return
-    const timeout = error instanceof TimeoutError
-    const message = timeout ? error.message : `no answer: ${codeOf(error)} from ${record.instanceId}`
-    this.#fail(this.#log.error(timeout ? error.code : 'ERR_GATELESS_UNAVAILABLE', message, error))
+    this.#fail(this.#log.failure(error, record.instanceId))
   }
 
   /** Decides about another attempt, and if there is to be one, waits for it. The reason against it is kept. */
@@ -267,17 +270,17 @@ export class Call
       this.#log.notRetried = 'already-answered'
       return false
     }
-    this.#plan ??= new RetryPlan(this.#runtime, this.#request, this.startedAt + this.#timeoutMs)
+    this.#plan ??= new RetryPlan(this.runtime, this.#request, this.startedAt + this.#timeoutMs)
     const answer = this.#plan.weigh({ number: attempt.number, instanceId: record.instanceId, error, ...facts })
     if (typeof answer === 'string') {
       this.#log.notRetried = answer
       return false
     }
     this.#attempt = undefined
-    const { reporter, name } = this.#runtime
+    const { reporter, name } = this.runtime
     if (reporter.heard('retry')) reporter.emit('retry', { service: name, failed: record, delayMs: answer })
     // A listener may have ended the call just now.
-    if (!this.#done) this.#plan.wait(answer, () => this.runInAsyncScope(this.#next, this, this.now()))
+    if (!this.#done) this.#plan.wait(answer, () => this.runInAsyncScope(this.#next, this, this.runtime.clock.now()))
     return true
   }
 
@@ -304,7 +307,7 @@ export class Call
   /** @internal */
   completed(controller: Dispatcher.DispatchController, trailers: Headers): void {
     this.rawTrailers = controller.rawTrailers ?? null
-    this.#end(this.#guards && outcomeOfStatus(this.#log.status as number))
+    this.#end(this.#guards && outcomeOfStatus(this.#log.status as number, this.#attempt?.retryAfterMs))
     try {
       this.#handler.onResponseEnd?.(this, trailers)
     } catch (error) {
@@ -333,14 +336,6 @@ export class Call
 
   // ---- what attempts need ---------------------------------------------------------------------------------------
 
-  now(): number {
-    return this.#runtime.clock.now()
-  }
-
-  addDeadline(durationMs: number, target: Expirable, now?: number): Deadline {
-    return this.#runtime.deadlines.add(durationMs, target, now)
-  }
-
   /** Every attempt that left a record. */
   get attempts(): readonly AttemptRecord[] {
     return this.#log.attempts
@@ -365,17 +360,18 @@ export class Call
   /** Something of this process said no. */
   #refuse(error: GatelessError, reason?: NotRetriedReason): void {
     if (this.#done) return
-    this.#fail(this.#log.refusal(error, this.#plan, reason))
+    this.#fail(this.#log.refusal(error, this.#plan, reason), undefined, this.#plan !== undefined)
   }
 
-  #fail(error: Error, notRetried?: NotRetriedReason): void {
-    this.#end(notRetried === 'aborted' ? undefined : { ok: false, error })
+  /** @param counts Whether the guards are to judge by it: not by what never came to an attempt, or was the caller's end. */
+  #fail(error: Error, notRetried?: NotRetriedReason, counts = notRetried !== 'aborted'): void {
+    this.#end(counts ? { ok: false, error } : undefined)
     this.#log.notRetried ??= notRetried
     try {
       this.#handler.onResponseError?.(this, error)
     } catch (fault) {
       // There is nobody left to tell but the listeners; thrown on, it would end the process from a timer.
-      this.#runtime.reporter.fault('onResponseError', fault)
+      this.runtime.reporter.fault('onResponseError', fault)
     }
     this.#log.report(error)
   }
@@ -389,7 +385,7 @@ export class Call
     this.#plan?.cancel()
     // undici keeps a request that waits until its turn comes; its body, which nobody will send, need not wait with it.
     if (this.#attempt?.sent === false) this.#request.body = null
-    this.#runtime.calls.delete(this)
+    this.runtime.calls.delete(this)
   }
 
   #clearDeadline(): void {

@@ -34,6 +34,11 @@ export function outcomeOfError(error: unknown, sent: boolean, answered: boolean)
 /** The connection is gone, which says little of who was at its other end. */
 const LOST_CODES: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
+/** Whether the connection itself broke: every request on it then fails with the same error. */
+export function isLostConnection(error: unknown): boolean {
+  return LOST_CODES.has(codeOf(error))
+}
+
 /**
  * A server may close a kept connection just as the next request is written to it: that is a race, and nobody's failure.
  * (Whoever is really gone refuses the next connection, and that one counts.)
@@ -60,4 +65,13 @@ export function codeOf(error: unknown): string {
   const { code, name } = error as { code?: unknown; name?: unknown }
   if (typeof code === 'string') return code
   return typeof name === 'string' ? name : 'Error'
+}
+
+/**
+ * From when on the end of its time is held against an instance: half of what an attempt could have, but no caller's own
+ * limit makes that less than a tenth of what attempts are given. An impatient caller judges nobody; a patient one, whose
+ * limit is shorter than an attempt's, still sees who never answers.
+ */
+export function fairTime(attemptTimeoutMs: number, callTimeoutMs: number): number {
+  return Math.max(Math.min(attemptTimeoutMs, callTimeoutMs) / 2, attemptTimeoutMs / 10)
 }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { systemClock, type Clock } from '../time/clock.ts'
 import type { Deadline } from '../time/deadline.ts'
 import { SingleDeadline } from '../time/single-deadline.ts'
@@ -56,6 +57,8 @@ export class CallScope implements CallContext {
   #aborted = false
   #reason: unknown
   #controller: AbortController | undefined
+  /** The async context of whoever read the signal. */
+  #reader: AsyncResource | undefined
   /** The first listener has a place of its own: few scopes ever have a second, and a Set weighs more than all the rest. */
   #listener: AbortListener | undefined
   #others: Set<AbortListener> | undefined
@@ -140,6 +143,11 @@ export class CallScope implements CallContext {
     return this.#parent?.reason
   }
 
+  /** @internal Whether the end of `scope` ends this one too: not so for a run that was begun on nobody's behalf. */
+  isWithin(scope: CallScope): boolean {
+    return this === scope || this.#parent?.isWithin(scope) === true
+  }
+
   /** True when the caller ended the call; false when a time limit did. */
   get abandonedByCaller(): boolean {
     return this.aborted && !(this.reason instanceof TimeoutError)
@@ -148,6 +156,8 @@ export class CallScope implements CallContext {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
+      // What the work does when it is told to stop belongs to its caller; timers shared by many run as whoever armed them.
+      this.#reader = new AsyncResource('GatelessSignal')
       if (this.aborted) this.#controller.abort(this.reason)
       else this.#link()
     }
@@ -215,7 +225,8 @@ export class CallScope implements CallContext {
     // Policies first, then whoever holds the signal: a permit is given back before user code runs.
     if (first !== undefined) this.#tell(first)
     if (others !== undefined) for (const listener of others) this.#tell(listener)
-    this.#controller?.abort(this.reason)
+    const controller = this.#controller
+    if (controller !== undefined) this.#reader?.runInAsyncScope(abort, undefined, controller, this.reason)
   }
 
   #tell(listener: AbortListener): void {
@@ -229,6 +240,10 @@ function refuseOdd(options: CallOptions): void {
   const odd = options === null || typeof options !== 'object' || 'addEventListener' in options
   if (odd) throw new TypeError(`call: options must be an object like { signal, timeoutMs }, got ${show(options)}`)
   if (Number.isNaN(options.priority)) throw new RangeError('call: priority must be a number, got NaN')
+}
+
+function abort(controller: AbortController, reason: unknown): void {
+  controller.abort(reason)
 }
 
 type AbortListener = ((reason: unknown) => void) | CallScope

@@ -17,14 +17,12 @@ function indent(depth: number): string {
 /** What one call may cost when nothing works. */
 function worst(infos: readonly PolicyInfo[]): string {
   const attempts = infos.reduce((product, { maxAttempts = 1 }) => product * maxAttempts, 1)
-  const limits = infos.flatMap(({ timeoutMs }) => timeoutMs ?? [])
-  // Outside of the first repeat: a limit further in is for each try.
-  const repeat = infos.findIndex(({ maxAttempts = 1 }) => maxAttempts > 1)
-  const total = (repeat < 0 ? infos : infos.slice(0, repeat)).find(
-    ({ timeoutMs }) => timeoutMs !== undefined,
-  )?.timeoutMs
   const runs = attempts === 1 ? 'runs the work once' : `runs the work up to ${attempts} times`
-  if (total !== undefined) return `One call ${runs}, and ends within ${total} ms.`
-  const why = limits.length === 0 ? 'nothing limits' : 'only single tries have a limit on'
-  return `One call ${runs}; ${why} how long it takes.`
+  const [outermost] = infos
+  // Only the outermost limits all of it: a queue or a fallback around a limit takes its own time, and a retry's is for each try.
+  if (outermost?.timeoutMs !== undefined && (outermost.maxAttempts ?? 1) === 1 && outermost.cooperative !== true) {
+    return `One call ${runs}, and ends within ${outermost.timeoutMs} ms.`
+  }
+  const limited = infos.some(({ timeoutMs }) => timeoutMs !== undefined)
+  return `One call ${runs}; ${limited ? 'only parts of it have a limit on' : 'nothing limits'} how long it takes.`
 }

@@ -104,6 +104,11 @@ export class TimeoutError extends GatelessError {
     this.timeoutMs = timeoutMs
     this.limit = limit
   }
+
+  /** @internal The time was spent waiting in this process, and the remote never learnt of the call. */
+  becomeLocal(): void {
+    ;(this as { local: boolean }).local = true
+  }
 }
 
 /** The object was closed before or during the call. `ERR_GATELESS_CLOSED`. */

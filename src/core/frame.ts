@@ -1,4 +1,5 @@
 import type { CallContext, CallScope, Operation } from './context.ts'
+import { TimeoutError } from './errors.ts'
 import type { Outcome, Permit } from './outcome.ts'
 import {
   admission,
@@ -7,6 +8,7 @@ import {
   isLimit,
   isRepeat,
   isWaiting,
+  judged,
   type Limit,
   type Policy,
   type Repeat,
@@ -84,7 +86,7 @@ async function run(
       const { kind, policy } = steps[at] as Step
       if (kind === 'guard') {
         const answer = admission(policy, scope)
-        held.push(isWaiting(answer) ? await answer : answer)
+        held.push(isWaiting(answer) ? await itsTurn(answer, scope) : answer)
       } else {
         held.push(scope)
         if (kind === 'limit') scope = policy.limit(scope)
@@ -98,6 +100,8 @@ async function run(
     // Raced in here and not only around all: permits are held, and have to come back when the scope is ended.
     outcome = { ok: true, value: await (scope.interruptible ? race(scope, operation) : operation(scope)) }
   } catch (error) {
+    // The work never began: that its time ran out in a queue of ours is not the remote's doing.
+    if (refused && error instanceof TimeoutError && error === scope.reason) error.becomeLocal()
     outcome = { ok: false, error }
   }
   for (at -= 1; at >= from; at -= 1) {
@@ -106,7 +110,7 @@ async function run(
     if (kind === 'guard') {
       // That a guard further in refused is not the remote's doing.
       if (refused) (own as Permit).ignore()
-      else policy.judge(own as Permit, outcome, scope)
+      else judged(policy, own as Permit, outcome, scope)
       continue
     }
     // Not aborted: what the work returned (a response's body, say) may still be using the signal.
@@ -119,6 +123,20 @@ async function run(
   }
   if (outcome.ok) return outcome.value
   throw outcome.error
+}
+
+/** Waits for leave, but no longer than the call lasts: a guard may be a user's, and not look. Leave that comes late is given back. */
+async function itsTurn(answer: Promise<Permit>, scope: CallScope): Promise<Permit> {
+  if (!scope.interruptible) return answer
+  try {
+    return await race(scope, () => answer)
+  } catch (error) {
+    answer.then(
+      (late) => late.ignore(),
+      () => {},
+    )
+    throw error
+  }
 }
 
 /** The scope of the first try: the call's own, unless that is already a later try of somebody further out. */

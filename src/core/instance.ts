@@ -27,7 +27,7 @@ export interface ServiceInstance {
   readonly version: string | undefined
   /** Whether to speak TLS. */
   readonly secure: boolean
-  /** 0 is preferred; higher numbers are spares. Carried along; no strategy here reads it yet. */
+  /** 0 is preferred; higher numbers are spares, used when the better levels cannot carry the calls. */
   readonly priority: number
 }
 

@@ -52,7 +52,10 @@ export function pipeline<P extends readonly Policy<unknown>[]>(...policies: P): 
     const scope = CallScope.enter(options, CLOCK)
     const watched = !races && scope !== options && scope.interruptible
     // Against the call's own end: a limit further in may have chosen to wait for the work.
-    const work: Operation<T> = watched ? (context) => race(scope, () => operation(context)) : operation
+    // And only for a run of this call's own: one that it shares with others must not end with it.
+    const watch: Operation<T> = (context) =>
+      (context as CallScope).isWithin(scope) ? race(scope, () => operation(context)) : operation(context)
+    const work = watched ? watch : operation
     try {
       return (await run(work, scope)) as T | R
     } finally {

@@ -1,5 +1,5 @@
 import type { CallContext, CallOptions, CallScope, Operation } from './context.ts'
-import type { GatelessError } from './errors.ts'
+import { describeThrown, type GatelessError } from './errors.ts'
 import { show } from './options.ts'
 import type { Outcome, Permit } from './outcome.ts'
 
@@ -16,6 +16,8 @@ export interface PolicyInfo {
   readonly summary?: string | undefined
   /** The longest one run of the work may take, in milliseconds, where the policy limits it. */
   readonly timeoutMs?: number | undefined
+  /** Whether it only asks the work to end, so that `timeoutMs` is no promise. */
+  readonly cooperative?: boolean | undefined
   /** How often the policy may run the work at most. */
   readonly maxAttempts?: number | undefined
   /** How far back it looks to judge, in milliseconds, where it looks back. */
@@ -77,7 +79,7 @@ export function isRefusal(answer: Admission): answer is Refusal {
 }
 
 /** Whether the call has to wait its turn. Any thenable, since a guard may be a user's. */
-export function isWaiting(answer: Permit | Promise<Permit>): answer is Promise<Permit> {
+export function isWaiting(answer: Admission): answer is Promise<Permit> {
   return typeof (answer as Partial<Promise<Permit>>).then === 'function'
 }
 
@@ -95,6 +97,16 @@ export function admission(guard: Guard, context: CallContext): Permit | Promise<
   }
   if (isRefusal(answer)) throw answer.error()
   return answer
+}
+
+/** Lets a guard judge. What one of a user's throws is told as a process warning, and the permit comes back all the same. */
+export function judged(guard: Guard, permit: Permit, outcome: Outcome, context: CallContext): void {
+  try {
+    guard.judge(permit, outcome, context)
+  } catch (error) {
+    permit.ignore()
+    process.emitWarning(`${guard.info.name}: judge failed: ${describeThrown(error)}`, { type: 'GatelessWarning' })
+  }
 }
 
 export function isGuard(policy: Policy<unknown>): policy is Guard {

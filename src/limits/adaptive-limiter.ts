@@ -1,3 +1,4 @@
+import { judgeBy } from '../core/attribution.ts'
 import { type CallContext, CallScope } from '../core/context.ts'
 import type { Outcome, Permit, Verdict } from '../core/outcome.ts'
 import type { PolicyInfo, Refusal } from '../core/policy.ts'
@@ -45,6 +46,7 @@ export interface AdaptiveLimiterEvents {
  */
 export class AdaptiveLimiter extends LimitPolicy<AdaptiveLimiterEvents> {
   readonly #refusal: Refusal = { refused: true, error: () => new ConcurrencyLimitedError(this.name, this.#limit) }
+  readonly #report = (fault: unknown): void => this.reportFault('classify', fault)
   #options: AdaptiveLimiterOptions
   #settings: AdaptiveLimiterSettings
   #info: PolicyInfo
@@ -165,12 +167,7 @@ export class AdaptiveLimiter extends LimitPolicy<AdaptiveLimiterEvents> {
   #classify(outcome: Outcome, context: CallContext): Verdict {
     // Whatever error the work made of it: the caller left, and that says nothing about the service.
     if (!outcome.ok && context instanceof CallScope && context.abandonedByCaller) return 'ignore'
-    try {
-      return this.#settings.classify(outcome)
-    } catch (error) {
-      this.reportFault('classify', error)
-      return classifyByOverload(outcome)
-    }
+    return judgeBy(this.#settings.classify, outcome, this.#report, classifyByOverload)
   }
 
   #reject(): void {

@@ -1,4 +1,4 @@
-import { classifyByAttribution } from '../core/attribution.ts'
+import { judgeBy } from '../core/attribution.ts'
 import { type CallContext, CallScope } from '../core/context.ts'
 import type { Outcome, Permit, Verdict } from '../core/outcome.ts'
 import type { PolicyInfo, Refusal } from '../core/policy.ts'
@@ -54,6 +54,7 @@ const IGNORED = 2
  */
 export class AdaptiveThrottle extends LimitPolicy<AdaptiveThrottleEvents> {
   readonly #refusal: Refusal = { refused: true, error: () => new ThrottledError(this.name, this.#refusedAt) }
+  readonly #report = (fault: unknown): void => this.reportFault('classify', fault)
   #options: AdaptiveThrottleOptions
   #settings: AdaptiveThrottleSettings
   #info: PolicyInfo
@@ -149,12 +150,7 @@ export class AdaptiveThrottle extends LimitPolicy<AdaptiveThrottleEvents> {
   #classify(outcome: Outcome, context: CallContext): Verdict {
     // Whatever error the work made of it: the caller left, and that is nobody's refusal.
     if (!outcome.ok && context instanceof CallScope && context.abandonedByCaller) return 'ignore'
-    try {
-      return this.#settings.classify(outcome)
-    } catch (error) {
-      this.reportFault('classify', error)
-      return classifyByAttribution(outcome)
-    }
+    return judgeBy(this.#settings.classify, outcome, this.#report)
   }
 
   #reject(probability: number): void {

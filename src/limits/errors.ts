@@ -49,9 +49,8 @@ export class ConcurrencyLimitedError extends GatelessError {
   readonly limit: number
 
   constructor(limiter: string, limit: number) {
-    super('ERR_GATELESS_CONCURRENCY_LIMITED', `${limiter} allows ${limit} calls at once now, and they are in flight`, {
-      local: true,
-    })
+    const calls = limit === 1 ? '1 call at once now, and it is' : `${limit} calls at once now, and they are`
+    super('ERR_GATELESS_CONCURRENCY_LIMITED', `${limiter} allows ${calls} in flight`, { local: true })
     this.limiter = limiter
     this.limit = limit
   }

@@ -33,6 +33,7 @@ export abstract class LimitPolicy<Events extends object> extends TypedEmitter<Ev
    * otherwise with whatever the work throws.
    */
   async execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
+    if (typeof operation !== 'function') throw this.#mistake('execute', operation)
     const scope = CallScope.enter(options, this.#clock)
     let permit: Permit | undefined
     try {
@@ -54,7 +55,13 @@ export abstract class LimitPolicy<Events extends object> extends TypedEmitter<Ev
 
   /** The same function under the limit: same arguments, same result type. */
   wrap<A extends unknown[], T>(work: (...args: A) => T | PromiseLike<T>): (...args: A) => Promise<T> {
+    if (typeof work !== 'function') throw this.#mistake('wrap', work)
     return (...args) => this.execute(() => work(...args))
+  }
+
+  /** The caller's own, which must not pass for a failure of the work. */
+  #mistake(method: string, work: unknown): TypeError {
+    return new TypeError(`${this.constructor.name}.${method}: operation must be a function, got ${show(work)}`)
   }
 }
 

@@ -10,7 +10,7 @@ export interface LoadShedderOptions {
   readonly load: () => number
   /** The load from which the lowest priority is shed, above 0 and up to `fullAt`. @default 0.7 */
   readonly startAt?: number
-  /** The load from which the highest priority is shed too. @default 1 */
+  /** The load from which the highest priority is shed too; without meaning where there is only one. @default 1 */
   readonly fullAt?: number
   /** How far the load must fall below what shed a priority before that comes back, from 0 to below `startAt`. @default 0.05 */
   readonly hysteresis?: number

@@ -39,7 +39,7 @@ export interface LoadShedderEvents {
  * smooth a noisy one yourself. The shedder must stand outside of what it measures, or that refuses first, and everybody alike.
  *
  * Priority `i` of `n`, counted from 0, is shed while the load is at or above `startAt + i × (fullAt - startAt) / (n - 1)`,
- * and comes back when it is more than `hysteresis` below that. Sources: the criticalities of "Site Reliability Engineering",
+ * and comes back when it is more than `hysteresis` below that; a single one is shed from `startAt` on. Sources: the criticalities of "Site Reliability Engineering",
  * chapter 21; Envoy's overload manager, whose scaled triggers rise evenly between two thresholds; DAGOR (Zhou et al.,
  * "Overload Control for Scaling WeChat Microservices", SoCC 2018), which sheds by a priority level that follows the load.
  *

@@ -23,7 +23,7 @@ export interface RateLimiterOptions {
   readonly maxQueue?: number
   /** A call whose turn is further off is refused at once; milliseconds from 0. @default as long as the call may take */
   readonly maxWaitMs?: number | undefined
-  /** Reports what it would refuse, and lets everything through at once. @default false */
+  /** Reports what it would refuse, and lets everything through at once; who would only wait is not reported. @default false */
   readonly dryRun?: boolean
   /** Stands in errors and events. @default 'rate limiter' */
   readonly name?: string
@@ -97,11 +97,12 @@ export function describeRateLimiter(settings: RateLimiterSettings): string {
 
 /** @internal How much has been used up. Pure: `now` is passed in. */
 export interface RateMeter {
-  /** Lets one call through and counts it, if it may go. */
-  tryTake(now: number): boolean
+  /** Lets one call through and counts it, if it may go; `waiting` counts those who wait, this one if it did included. */
+  tryTake(now: number, waiting?: number): boolean
   /** Milliseconds until the `calls`-th from now may go, when those before it go as soon as they may. */
   waitMs(now: number, calls?: number): number
-  available(now: number): number
+  /** Calls that could go now, besides those that wait. */
+  available(now: number, waiting?: number): number
   configure(limit: number, intervalMs: number, burst: number, now: number): void
 }
 

@@ -5,6 +5,7 @@ import { timerEpoch } from '../time/clock.ts'
 import type { Deadline, Expirable } from '../time/deadline.ts'
 import { SingleDeadline } from '../time/single-deadline.ts'
 import { RateLimitedError } from './errors.ts'
+import { ImaginedQueue } from './imagined-queue.ts'
 import { LimitPolicy, patched, SPENT } from './limit-policy.ts'
 import {
   describeRateLimiter,
@@ -51,6 +52,7 @@ export interface RateLimiterEvents {
 export class RateLimiter extends LimitPolicy<RateLimiterEvents> implements Expirable {
   readonly #meter: RateMeter
   readonly #queue = new WaitQueue()
+  readonly #imagined = new ImaginedQueue()
   readonly #limited: Refusal = { refused: true, error: () => new RateLimitedError(this.name, this.retryAfterMs) }
   #options: RateLimiterOptions
   #settings: RateLimiterSettings
@@ -74,13 +76,15 @@ export class RateLimiter extends LimitPolicy<RateLimiterEvents> implements Expir
   }
 
   get metrics(): RateLimiterMetrics {
-    const available = this.#meter.available(this.#settings.clock.now())
+    const now = this.#settings.clock.now()
+    const available = this.#meter.available(now, this.#waiting(now))
     return { available, queued: this.#queue.size, rejected: this.#rejected }
   }
 
   /** Whole milliseconds until a call that comes now would be let through, behind those that wait. */
   get retryAfterMs(): number {
-    return Math.ceil(this.#meter.waitMs(this.#settings.clock.now(), this.#queue.size + 1))
+    const now = this.#settings.clock.now()
+    return Math.ceil(this.#meter.waitMs(now, this.#waiting(now) + 1))
   }
 
   /** Leave for one call now, or undefined. Nothing has to be given back: the permit may be dropped. */
@@ -106,11 +110,16 @@ export class RateLimiter extends LimitPolicy<RateLimiterEvents> implements Expir
    */
   configure(patch: RateLimiterPatch): void {
     const options = patched('RateLimiter', this.#options, patch, ['algorithm', 'name', 'clock'])
-    this.#settings = readRateLimiterOptions(options)
-    this.#options = options
-    this.#info = toInfo(this.#settings)
-    const { limit, intervalMs, burst, clock } = this.#settings
+    const settings = readRateLimiterOptions(options)
+    const { limit, intervalMs, burst, dryRun, clock } = settings
     const now = clock.now()
+    // Turns that have come already are kept, whatever the timer says.
+    this.#serve(now)
+    this.#imagined.serve(this.#meter, now)
+    if (!dryRun) this.#imagined.clear()
+    this.#settings = settings
+    this.#options = options
+    this.#info = toInfo(settings)
     this.#meter.configure(limit, intervalMs, burst, now)
     this.#serve(now, true)
   }
@@ -124,14 +133,20 @@ export class RateLimiter extends LimitPolicy<RateLimiterEvents> implements Expir
     const now = this.#settings.clock.now()
     // Those who wait go first, also when their timer is late; if any still waits then, there is nothing left to take.
     if (this.#queue.size > 0) this.#serve(now)
-    return this.#meter.tryTake(now)
+    return this.#waiting(now) === 0 && this.#meter.tryTake(now)
+  }
+
+  /** How many are before a call that comes now, in the queue or, in a dry run, in that which would be. */
+  #waiting(now: number): number {
+    if (this.#imagined.size > 0) this.#imagined.serve(this.#meter, now)
+    return this.#queue.size + this.#imagined.size
   }
 
   /** Lets go who may, and arms the timer for the next. */
   #serve(now: number, again = this.#epoch !== timerEpoch()): void {
     let arm = again
     for (let next = this.#queue.first('fifo'); next !== undefined; next = this.#queue.first('fifo')) {
-      if (!this.#meter.tryTake(now)) break
+      if (!this.#meter.tryTake(now, this.#queue.size)) break
       this.#queue.remove(next)
       next.grant(SPENT)
       arm = true
@@ -148,19 +163,20 @@ export class RateLimiter extends LimitPolicy<RateLimiterEvents> implements Expir
 
   #late(context: CallContext): Admission {
     const { maxQueue, maxWaitMs, dryRun, clock } = this.#settings
-    if (dryRun) {
-      this.#reject()
-      return SPENT
-    }
-    if (this.#queue.size < maxQueue) {
-      const now = clock.now()
-      const waitMs = this.#meter.waitMs(now, this.#queue.size + 1)
+    const now = clock.now()
+    const waiting = this.#waiting(now)
+    if (waiting < maxQueue) {
+      const waitMs = this.#meter.waitMs(now, waiting + 1)
       // At the deadline itself there would be no time left to do the work in.
       const fits = context.deadline === undefined || now + waitMs < context.deadline
-      if (waitMs <= maxWaitMs && fits) return this.#wait(context, waitMs)
+      if (waitMs <= maxWaitMs && fits) {
+        if (!dryRun) return this.#wait(context, waitMs)
+        this.#imagined.join(now)
+        return SPENT
+      }
     }
     this.#reject()
-    return this.#limited
+    return dryRun ? SPENT : this.#limited
   }
 
   /** Async, so that what is told of the wait is told in the caller's own async context. */

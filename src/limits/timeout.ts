@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { type CallOptions, CallScope, type Operation } from '../core/context.ts'
 import { TypedEmitter } from '../core/emitter.ts'
 import { type GatelessErrorDetails, TimeoutError } from '../core/errors.ts'
@@ -52,7 +53,8 @@ export class TimeoutPolicy extends TypedEmitter<TimeoutEvents> implements Policy
     this.#clock = toClock(read.raw('clock') as Partial<Clock> | undefined)
     this.#deadlines = deadlinesOf(this.#clock)
     const summary = this.cooperative ? `asks to end after ${timeoutMs} ms` : `ends after ${timeoutMs} ms`
-    this.info = Object.freeze({ kind: 'timeout', name: read.string('name', DEFAULTS.name), summary, timeoutMs })
+    const name = read.string('name', DEFAULTS.name)
+    this.info = Object.freeze({ kind: 'timeout', name, summary, timeoutMs, cooperative: this.cooperative })
     read.end()
   }
 
@@ -99,12 +101,15 @@ export class TimeoutPolicy extends TypedEmitter<TimeoutEvents> implements Policy
 class Limit extends CallScope implements Expirable {
   readonly #policy: TimeoutPolicy
   readonly #deadline: Deadline
+  /** The caller's async context, where somebody listens: the timer runs in that of whoever armed it. */
+  readonly #caller: AsyncResource | undefined
   #expired = false
 
   constructor(policy: TimeoutPolicy, outer: CallScope, now: number, deadlines: Deadlines) {
     const { timeoutMs } = policy.info
     super(undefined, undefined, outer, now + timeoutMs)
     this.#policy = policy
+    this.#caller = policy.listenerCount('timeout') > 0 ? new AsyncResource('GatelessTimeout') : undefined
     this.#deadline = deadlines.add(timeoutMs, this, now)
   }
 
@@ -117,7 +122,7 @@ class Limit extends CallScope implements Expirable {
     if (this.aborted) return
     this.#expired = true
     this.abort(this.error())
-    this.#policy.expired()
+    this.#caller?.runInAsyncScope(this.#policy.expired, this.#policy)
   }
 
   error(details?: GatelessErrorDetails): TimeoutError {

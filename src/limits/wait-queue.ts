@@ -1,5 +1,6 @@
 import type { CallContext } from '../core/context.ts'
 import type { Permit } from '../core/outcome.ts'
+import { IndexedHeap, type Ranked } from './indexed-heap.ts'
 
 /** Whose turn is next among those of the same priority: who came first, or who came last. */
 export type QueueOrder = 'fifo' | 'lifo'
@@ -28,19 +29,20 @@ export class Waiter {
 }
 
 /** The waiters of one priority, in the order they came. */
-interface Band {
-  readonly priority: number
+interface Band extends Ranked {
   head: Waiter | undefined
   tail: Waiter | undefined
 }
 
 /**
  * Waiters by priority, higher first. Leaving from anywhere is O(1), so that a thousand aborts cost a thousand steps;
- * joining is a binary search among the priorities that somebody waits with now.
+ * joining with a priority that nobody else waits with is O(log n) of the priorities there are, otherwise O(1) too.
  */
 export class WaitQueue {
-  /** Lowest priority first; none is empty, so there are never more than waiters. */
-  readonly #bands: Band[] = []
+  /** None is empty, so there are never more than waiters. */
+  readonly #bands = new Map<number, Band>()
+  readonly #lowest = new IndexedHeap<Band>(0)
+  readonly #highest = new IndexedHeap<Band>(1)
   #size = 0
 
   get size(): number {
@@ -59,13 +61,13 @@ export class WaitQueue {
 
   /** Who is served first. */
   first(order: QueueOrder): Waiter | undefined {
-    const band = this.#bands.at(-1)
+    const band = this.#highest.first
     return order === 'fifo' ? band?.head : band?.tail
   }
 
   /** Who would be served last. */
   last(order: QueueOrder): Waiter | undefined {
-    const band = this.#bands[0]
+    const band = this.#lowest.first
     return order === 'fifo' ? band?.tail : band?.head
   }
 
@@ -80,30 +82,23 @@ export class WaitQueue {
     waiter.band = undefined
     waiter.previous = undefined
     waiter.next = undefined
-    if (band.head === undefined) this.#bands.splice(this.#indexOf(band.priority), 1)
+    if (band.head === undefined) {
+      this.#bands.delete(band.priority)
+      this.#lowest.remove(band)
+      this.#highest.remove(band)
+    }
     this.#size -= 1
     return true
   }
 
   #band(priority: number): Band {
-    const index = this.#indexOf(priority)
-    const found = this.#bands[index]
-    if (found?.priority === priority) return found
-    const band: Band = { priority, head: undefined, tail: undefined }
-    this.#bands.splice(index, 0, band)
+    const found = this.#bands.get(priority)
+    if (found !== undefined) return found
+    const band: Band = { priority, slots: [0, 0], head: undefined, tail: undefined }
+    this.#bands.set(priority, band)
+    this.#lowest.add(band)
+    this.#highest.add(band)
     return band
-  }
-
-  /** Where the band of a priority is, or belongs. */
-  #indexOf(priority: number): number {
-    let low = 0
-    let high = this.#bands.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.#bands[middle] as Band).priority < priority) low = middle + 1
-      else high = middle
-    }
-    return low
   }
 }
 

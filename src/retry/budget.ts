@@ -1,4 +1,4 @@
-import { OptionReader } from '../core/options.ts'
+import { OptionReader, show } from '../core/options.ts'
 import { RollingCounts } from '../stats/rolling-counts.ts'
 import type { FailureKind } from '../time/backoff.ts'
 import { type Clock, toClock } from '../time/clock.ts'
@@ -103,6 +103,8 @@ export class RetryBudget implements Budget {
    * later function is not called. At most {@link RetryBudget.MAX_SHARED} keys are remembered: a forgotten budget still
    * serves those who hold it, and the next to name its key gets a fresh one.
    *
+   * @throws {TypeError} for a key that is empty or no string, and for a function that makes no budget.
+   *
    * @example
    * RetryBudget.shared('s3', () => new RetryQuota())
    */
@@ -110,7 +112,7 @@ export class RetryBudget implements Budget {
     if (typeof key !== 'string' || key === '') throw new TypeError('RetryBudget.shared: key must be a non-empty string')
     const make = typeof options === 'function' ? options : undefined
     const fresh = options === undefined || typeof options === 'function' ? undefined : new RetryBudget(options)
-    const budget = shared.get(key) ?? fresh ?? make?.() ?? new RetryBudget()
+    const budget = shared.get(key) ?? fresh ?? (make === undefined ? new RetryBudget() : made(make))
     shared.delete(key)
     shared.set(key, budget)
     if (shared.size > RetryBudget.MAX_SHARED) shared.delete(shared.keys().next().value as string)
@@ -157,6 +159,12 @@ const FINAGLE = /* @__PURE__ */ Object.freeze({ ratio: 0.2, minPerSecond: 10, wi
  */
 export function finagleBudget(options?: RetryBudgetOptions): RetryBudget {
   return new RetryBudget({ ...FINAGLE, ...options })
+}
+
+function made(make: () => Budget): Budget {
+  const budget: unknown = make()
+  if (typeof budget === 'object' && budget !== null && isBudget(budget)) return budget
+  throw new TypeError(`RetryBudget.shared: the function must make a budget, got ${show(budget)}`)
 }
 
 /** @internal By its methods, not by instanceof: a budget from another copy of the package would pass for empty options. */

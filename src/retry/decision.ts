@@ -28,11 +28,11 @@ export interface FailedTry {
 /**
  * Why there is no further try.
  *
- * - `aborted`: the call was given up.
+ * - `aborted`: the caller left.
  * - `exhausted`: `maxAttempts` tries were made.
- * - `not-retryable`: trying again would not help, or the remote asked not to.
+ * - `not-retryable`: trying again would not help, or the remote asked not to; also when `retryable` or the backoff failed.
  * - `circuit-open`: the breaker that the tries go through opened.
- * - `deadline`: the delay would not end before the deadline.
+ * - `deadline`: the delay would not end before the deadline, or the time of the whole call is over.
  * - `budget`: the retries of all calls together had their share.
  */
 export type StopReason = 'aborted' | 'exhausted' | 'not-retryable' | 'circuit-open' | 'deadline' | 'budget'

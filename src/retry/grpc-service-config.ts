@@ -3,24 +3,16 @@ import type { Backoff } from '../time/backoff.ts'
 import { proportional } from '../time/jitter.ts'
 import { pushbackIn } from './grpc-pushback.ts'
 import { grpcStatusIn, grpcStatusOf } from './grpc-status.ts'
+import type { HedgeOptions } from './hedge-options.ts'
 import type { RetryOptions } from './options.ts'
 import { RetryThrottle } from './retry-throttle.ts'
-
-/** What a hedge needs of a service config. */
-export interface GrpcHedging {
-  /** Tries in all, from 2 to 5. */
-  readonly maxAttempts: number
-  /** Milliseconds between them; 0 sends all at once. */
-  readonly hedgingDelayMs: number
-  /** Status codes that bring the next try forward instead of ending the call. */
-  readonly nonFatalStatusCodes: readonly number[]
-}
 
 /** What a service config says about one method. */
 export interface GrpcMethodConfig {
   /** For `new RetryPolicy`. */
   readonly retry: RetryOptions | undefined
-  readonly hedging: GrpcHedging | undefined
+  /** For `new Hedge`. */
+  readonly hedging: HedgeOptions | undefined
   /** The longest a call may take, in milliseconds. */
   readonly timeoutMs: number | undefined
 }
@@ -28,7 +20,15 @@ export interface GrpcMethodConfig {
 export interface GrpcServiceConfig extends GrpcMethodConfig {
   /** One for all methods: it is already in the options of each. */
   readonly throttle: RetryThrottle | undefined
-  /** The same for another method, with the same throttle. */
+  /**
+   * The same for another method, with the same throttle.
+   *
+   * When to use: one config, many methods. It is read and checked once.
+   *
+   * Gotchas: each `new RetryPolicy` or `new Hedge` of a config without throttling has a budget of its own.
+   *
+   * @param method As for `grpcServiceConfig`.
+   */
   forMethod(method?: string): GrpcMethodConfig
 }
 
@@ -55,22 +55,25 @@ const DURATION = /^(?:\d{1,12}(?:\.\d{0,9})?|\.\d{1,9})s$/
  * that configures no throttling gets the budget of every `RetryPolicy` instead of none.
  *
  * @param json The config, as text or already parsed. Source of its rules: gRFC A6, "Validation".
- * @param method `service/method`, or `service` for all of its methods. Without one, the entry for everything.
+ * @param method `service/method`, with or without the slash before it that a path has, or `service` for all of its
+ * methods. The most specific entry counts. Without a method, the entry for everything.
  *
  * @throws {SyntaxError | RangeError | TypeError} naming what is wrong with the config.
  *
  * @example
- * const { retry } = grpcServiceConfig(published, 'devices.Devices/List')
- * const policy = retry && new RetryPolicy(retry)
+ * const { retry, hedging } = grpcServiceConfig(published, 'devices.Devices/List')
+ * const policy = retry ? new RetryPolicy(retry) : new Hedge(hedging)
  */
 export function grpcServiceConfig(json: unknown, method?: string): GrpcServiceConfig {
   const read = new OptionReader('grpcServiceConfig', typeof json === 'string' ? JSON.parse(json) : json)
   const throttling = read.raw('retryThrottling')
   const throttle = throttling === undefined ? undefined : readThrottle(throttling)
   const entries = listIn(read, 'methodConfig').map((entry) => readEntry(entry, throttle))
-  const forMethod = (name?: string): GrpcMethodConfig => {
-    const [service = ''] = (name ?? '').split('/', 1)
-    const wanted = [name ?? '', service, '']
+  refuseTwice(entries.flatMap(({ names }) => names))
+  const forMethod = (name = ''): GrpcMethodConfig => {
+    const path = name.startsWith('/') ? name.slice(1) : name
+    const [service = ''] = path.split('/', 1)
+    const wanted = [path, service, '']
     for (const want of wanted) {
       const found = entries.find(({ names }) => names.includes(want))
       if (found !== undefined) return found.config
@@ -95,8 +98,19 @@ function readEntry(given: unknown, throttle: RetryThrottle | undefined): Entry {
     throw new TypeError('methodConfig: retryPolicy and hedgingPolicy exclude each other')
   }
   const retry = retryPolicy === undefined ? undefined : readRetry(retryPolicy, throttle)
-  const hedging = hedgingPolicy === undefined ? undefined : readHedging(hedgingPolicy)
+  const hedging = hedgingPolicy === undefined ? undefined : readHedging(hedgingPolicy, throttle)
   return { names, config: { retry, hedging, timeoutMs: readDuration(read, 'timeout') } }
+}
+
+/** Two entries for one name would make the order decide (service_config.proto: names are unique across the config). */
+function refuseTwice(names: readonly string[]): void {
+  const seen = new Set<string>()
+  for (const name of names) {
+    if (seen.has(name)) {
+      throw new TypeError(`methodConfig: name must stand in one entry only, got ${show(name)} twice`)
+    }
+    seen.add(name)
+  }
 }
 
 function readName(given: unknown): string {
@@ -153,12 +167,17 @@ function grpcBackoff(initialMs: number, maxMs: number, multiplier: number): Back
   })
 }
 
-function readHedging(given: unknown): GrpcHedging {
+function readHedging(given: unknown, throttle: RetryThrottle | undefined): HedgeOptions {
   const read = new OptionReader('hedgingPolicy', given)
+  const maxHedges = readAttempts(read) - 1
+  const delayMs = readDuration(read, 'hedgingDelay') ?? 0
+  const codes = readCodes(read, 'nonFatalStatusCodes') ?? []
   return {
-    maxAttempts: readAttempts(read),
-    hedgingDelayMs: readDuration(read, 'hedgingDelay') ?? 0,
-    nonFatalStatusCodes: readCodes(read, 'nonFatalStatusCodes') ?? [],
+    maxHedges,
+    delayMs,
+    retryable: (error) => codes.includes(grpcStatusIn(error) ?? -1),
+    retryAfterOf: pushbackIn,
+    ...(throttle === undefined ? undefined : { budget: throttle }),
   }
 }
 

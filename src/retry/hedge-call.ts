@@ -1,12 +1,12 @@
 import { AsyncResource } from 'node:async_hooks'
 import { isAttributable } from '../core/attribution.ts'
 import { CallScope, type Operation } from '../core/context.ts'
-import { isGatelessError } from '../core/errors.ts'
 import type { Deadline, Expirable } from '../time/deadline.ts'
 import { deadlinesOf } from '../time/deadlines.ts'
 import { SingleDeadline } from '../time/single-deadline.ts'
 import type { FailureKind } from '../time/backoff.ts'
 import { failureKindOf } from './failure-kind.ts'
+import type { RetryAdvice } from './decision.ts'
 import type { HedgeDecision, HedgeQuestion } from './hedge-decision.ts'
 import { SupersededError } from './hedge-errors.ts'
 import type { HedgeEvent, HedgeWonEvent } from './hedge-events.ts'
@@ -18,6 +18,7 @@ export interface HedgeHost {
   readonly counts: { hedges: number; won: number; superseded: number; inFlight: number }
   decide(question: HedgeQuestion): HedgeDecision
   isRetryable(error: unknown): boolean
+  adviceOf(error: unknown): RetryAdvice | undefined
   /** For the budget: the call ended well; a hedge that did it made good what `retriedAfter` says. */
   succeeded(retriedAfter?: FailureKind): void
   /** For the budget: a try failed in a way that another may cure. */
@@ -95,8 +96,11 @@ class HedgedCall<T> extends AsyncResource implements Expirable {
   }
 
   begin(): void {
-    this.#unlisten = this.#scope.onAbort(() => this.#settle(() => this.#reject(this.#scope.reason)))
-    this.#start()
+    const left = (): void => this.#settle(() => this.#reject(this.#scope.reason))
+    this.#unlisten = this.#scope.onAbort(left)
+    // What ends a call may be done by a budget that was just told of it.
+    if (this.#scope.aborted) left()
+    else this.#start()
   }
 
   /** The time to begin another try has come. */
@@ -146,19 +150,23 @@ class HedgedCall<T> extends AsyncResource implements Expirable {
     if (this.#host.isRetryable(thrown)) {
       this.#kind = failureKindOf(thrown)
       this.#host.failed(this.#kind)
-      this.#nextAfter(isGatelessError(thrown) ? thrown.retryAfterMs : undefined)
+      this.#nextAfter(this.#host.adviceOf(thrown))
     } else if (isAttributable(thrown)) this.#settle(() => this.#reject(thrown))
     else this.#close()
     this.#rejectIfOver()
   }
 
-  #nextAfter(retryAfterMs = 0): void {
+  #nextAfter(advice: RetryAdvice = 0): void {
+    if (advice === 'never') {
+      this.#close()
+      return
+    }
     // Somebody asked to be left alone until then; that the other failed as well does not take it back.
     if (this.#timer !== undefined && this.#cause === 'failure') return
     this.#cancelTimer()
-    if (retryAfterMs > MAX_RETRY_AFTER_MS) this.#close()
+    if (advice > MAX_RETRY_AFTER_MS) this.#close()
     // `> 0` drops what no date arithmetic should have produced: NaN and the past.
-    else if (retryAfterMs > 0) this.#arm(retryAfterMs, 'failure')
+    else if (advice > 0) this.#arm(advice, 'failure')
     else this.#next('failure')
   }
 
@@ -168,8 +176,10 @@ class HedgedCall<T> extends AsyncResource implements Expirable {
     const question = { attempts: this.#attempts, deadline, idempotent, aborted, kind: this.#kind }
     const decision = this.#host.decide(question)
     if (!decision.hedge) return
-    this.#host.counts.hedges += 1
     this.#host.hedged({ attempt: this.#attempts + 1, cause, elapsedMs: this.#now() - this.#startedAt })
+    // Whoever listened, or the budget, may have ended the call.
+    if (this.#settled) return
+    this.#host.counts.hedges += 1
     this.#start()
   }
 

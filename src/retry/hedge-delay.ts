@@ -64,6 +64,9 @@ export function percentileDelay(options: unknown): HedgeDelay {
       if (latencies.samples(now) < minimumSamples) return undefined
       return Math.min(maximumMs, Math.max(minimumMs, latencies.value(now) as number))
     },
-    record: (latencyMs, now) => latencies.add(latencyMs, now),
+    // Whoever measures by himself may hand in anything; Infinity would count as an hour.
+    record: (latencyMs, now) => {
+      if (Number.isFinite(latencyMs) && latencyMs >= 0) latencies.add(latencyMs, now)
+    },
   }
 }

@@ -4,7 +4,7 @@ import type { HedgeStopReason } from './hedge-decision.ts'
 export interface HedgeEvents {
   /** A further try begins while the call is under way. */
   readonly hedge: HedgeEvent
-  /** A further try was due, and is not begun. */
+  /** A further try was due, and is not begun; or a call begins that must not be done twice, and will have none. */
   readonly suppressed: HedgeSuppressedEvent
   /** A hedge answered before the first try did. */
   readonly won: HedgeWonEvent

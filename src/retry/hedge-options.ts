@@ -1,7 +1,9 @@
 import { OptionReader } from '../core/options.ts'
 import { type Clock, toClock } from '../time/clock.ts'
 import { type Budget, isBudget, RetryBudget, type RetryBudgetOptions } from './budget.ts'
+import type { RetryAdvice } from './decision.ts'
 import { fixedDelay, type HedgeDelay, percentileDelay, type PercentileDelayOptions } from './hedge-delay.ts'
+import { retryAfterHint } from './retry-after-hint.ts'
 import { isTransient } from './transient.ts'
 
 /** The options of a {@link Hedge}, and how they are read. */
@@ -18,6 +20,12 @@ export interface HedgeOptions {
    * or answers anything but true and false, is reported as an `error` event and taken for a no. @default isTransient
    */
   readonly retryable?: (error: unknown) => boolean
+  /**
+   * What the remote said about coming back, read off the error: milliseconds, after which the next try begins; `'never'`,
+   * after which none does; or undefined for nothing. One that throws is reported as an `error` event and says nothing.
+   * @default the error's `retryAfterMs`, whoever made it
+   */
+  readonly retryAfterOf?: (error: unknown) => RetryAdvice | undefined
   /**
    * What bounds the hedges of all calls together: a budget shared with the retries to the same service, the options of an
    * own one, or false for no bound. @default an own budget with the defaults of RetryBudgetOptions
@@ -45,6 +53,7 @@ export interface HedgeSettings {
   readonly maxHedges: number
   readonly delay: HedgeDelay
   readonly retryable: (error: unknown) => boolean
+  readonly retryAfterOf: (error: unknown) => RetryAdvice | undefined
   readonly budget: Budget | undefined
   readonly discard: ((value: unknown) => unknown) | undefined
   readonly name: string
@@ -62,6 +71,7 @@ export function readHedgeOptions(options: HedgeOptions | undefined): HedgeSettin
     maxHedges: read.number('maxHedges', { default: DEFAULTS.maxHedges, min: 1, max: MAX_HEDGES, integer: true }),
     delay: delayMs === undefined ? percentileDelay(learnt) : fixedDelay(delayMs),
     retryable: read.function('retryable', isTransient),
+    retryAfterOf: read.function('retryAfterOf', retryAfterHint),
     budget: readBudget(read, clock),
     discard: read.function<((value: unknown) => unknown) | undefined>('discard', undefined),
     name: read.string('name', DEFAULTS.name),

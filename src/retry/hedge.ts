@@ -4,9 +4,11 @@ import type { Policy, PolicyInfo } from '../core/policy.ts'
 import { race } from '../core/race.ts'
 import type { FailureKind } from '../time/backoff.ts'
 import type { Budget } from './budget.ts'
+import type { RetryAdvice } from './decision.ts'
 import { hedgedCall, type HedgeHost } from './hedge-call.ts'
 import type { HedgeDecision, HedgeQuestion, HedgeStopReason } from './hedge-decision.ts'
 import type { HedgeEvents, HedgeMetrics } from './hedge-events.ts'
+import { checkOperation } from './operation.ts'
 import { type HedgeOptions, type HedgeSettings, readHedgeOptions } from './hedge-options.ts'
 
 /**
@@ -47,6 +49,7 @@ export class Hedge extends TypedEmitter<HedgeEvents> implements Policy {
       counts: this.#counts,
       decide: (question) => this.decide(question),
       isRetryable: (error) => this.#isRetryable(error),
+      adviceOf: (error) => this.#adviceOf(error),
       succeeded: (retriedAfter) => this.#tell((budget) => budget.succeeded?.(retriedAfter)),
       failed: (kind) => this.#tell((budget) => budget.failed?.(kind)),
       discard: (value) => this.#discard(value),
@@ -69,6 +72,7 @@ export class Hedge extends TypedEmitter<HedgeEvents> implements Policy {
 
   /** Runs `operation`, and runs it again beside itself when it is late or failed in a way that may pass. */
   async execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
+    checkOperation('Hedge.execute', operation)
     const scope = CallScope.enter(options, this.#settings.clock)
     const own = scope !== options
     try {
@@ -76,6 +80,7 @@ export class Hedge extends TypedEmitter<HedgeEvents> implements Policy {
       this.#counts.calls += 1
       this.#tell((budget) => budget.deposit())
       if (scope.idempotent !== false) return await hedgedCall(this.#host, scope, operation)
+      this.decide(NOT_IDEMPOTENT)
       return await (own && scope.interruptible ? race(scope, operation) : operation(scope))
     } finally {
       if (own) scope.dispose()
@@ -84,6 +89,7 @@ export class Hedge extends TypedEmitter<HedgeEvents> implements Policy {
 
   /** Same arguments, same result type, hedged. */
   wrap<A extends unknown[], T>(work: (...args: A) => T | PromiseLike<T>): (...args: A) => Promise<T> {
+    checkOperation('Hedge.wrap', work)
     return (...args) => this.execute(() => work(...args))
   }
 
@@ -96,7 +102,10 @@ export class Hedge extends TypedEmitter<HedgeEvents> implements Policy {
     return this.#settings.delay.delayMs(this.#settings.clock.now())
   }
 
-  /** Tells a learnt delay how long a first try took, in milliseconds. `execute` does it by itself. */
+  /**
+   * Tells a learnt delay how long a first try took, in milliseconds. `execute` does it by itself. What is no finite number
+   * from 0 is ignored.
+   */
   record(latencyMs: number): void {
     this.#settings.delay.record(latencyMs, this.#settings.clock.now())
   }
@@ -158,6 +167,15 @@ export class Hedge extends TypedEmitter<HedgeEvents> implements Policy {
     }
   }
 
+  #adviceOf(error: unknown): RetryAdvice | undefined {
+    try {
+      return this.#settings.retryAfterOf(error)
+    } catch (fault) {
+      this.reportFault('retryAfterOf', fault)
+      return undefined
+    }
+  }
+
   #discard(value: unknown): void {
     try {
       const result = this.#settings.discard?.(value)
@@ -167,5 +185,8 @@ export class Hedge extends TypedEmitter<HedgeEvents> implements Policy {
     }
   }
 }
+
+/** The question that a call which must not be done twice stands for. */
+const NOT_IDEMPOTENT: HedgeQuestion = /* @__PURE__ */ Object.freeze({ attempts: 1, idempotent: false })
 
 const HEDGE: HedgeDecision = /* @__PURE__ */ Object.freeze({ hedge: true })

@@ -53,7 +53,8 @@ export function matchErrors(matchers: readonly ErrorMatcher[], owner = 'matchErr
 
 function testOf(matcher: ErrorMatcher, owner: string): Test {
   if (typeof matcher === 'string' && matcher !== '') return ({ code, name }) => code === matcher || name === matcher
-  if (typeof matcher === 'number') return (link) => statusOf(link) === matcher || link.code === matcher
+  if (typeof matcher === 'number' && !Number.isNaN(matcher))
+    return (link) => statusOf(link) === matcher || link.code === matcher
   if (typeof matcher === 'function') return (link) => link instanceof (matcher as ErrorClass)
   if (matcher instanceof RegExp) {
     // One that is global remembers where it stopped, and would say yes to every other error only.

@@ -6,7 +6,7 @@ export interface RetryMetrics {
   readonly calls: number
   /** Tries in all: one per call, and the retries. */
   readonly attempts: number
-  /** Further tries that were granted. */
+  /** Further tries: of `execute` those that began, of `decide` those that were granted. */
   readonly retries: number
   /** Calls that succeeded after a retry. */
   readonly recovered: number
@@ -16,11 +16,11 @@ export interface RetryMetrics {
   readonly suppressed: number
   /** Calls whose last failure was not worth another try. */
   readonly notRetryable: number
-  /** Calls without time for another try. */
+  /** Calls without time for another try, those included whose time was over during a try or a wait. */
   readonly outOfTime: number
   /** Calls that stopped because their breaker was open. */
   readonly circuitOpen: number
-  /** Calls that were given up. */
+  /** Calls that their callers gave up. */
   readonly aborted: number
 }
 

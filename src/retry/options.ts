@@ -1,5 +1,4 @@
 import { OptionReader } from '../core/options.ts'
-import { isGatelessError } from '../core/errors.ts'
 import { type Backoff, exponentialBackoff, type FailureKind } from '../time/backoff.ts'
 import { type Clock, toClock } from '../time/clock.ts'
 import { type Random, systemRandom } from '../time/random.ts'
@@ -7,6 +6,7 @@ import { type Budget, isBudget, RetryBudget, type RetryBudgetOptions } from './b
 import type { RetryAdvice } from './decision.ts'
 import { failureKindOf } from './failure-kind.ts'
 import { type ErrorMatcher, matchErrors } from './match-errors.ts'
+import { retryAfterHint } from './retry-after-hint.ts'
 import { isTransient } from './transient.ts'
 
 /** The options of a {@link RetryPolicy}, and how they are read. */
@@ -28,7 +28,10 @@ export interface Circuit {
 export interface RetryOptions {
   /** Tries in all, the first included; an integer from 1 to 1000. 1 never retries. @default 3 */
   readonly maxAttempts?: number
-  /** How long to wait before the next try. @default exponentialBackoff(): 100 ms × 2 up to 10 s, full jitter */
+  /**
+   * How long to wait before the next try. One that throws, or answers no milliseconds from 0, is reported as an `error`
+   * event, and there is no next try (`not-retryable`). @default exponentialBackoff(): 100 ms × 2 up to 10 s, full jitter
+   */
   readonly backoff?: Backoff
   /**
    * Whether trying again may help. One that throws, or answers anything but true and false, is reported as an `error`
@@ -53,7 +56,7 @@ export interface RetryOptions {
   readonly budget?: Budget | RetryBudgetOptions | false
   /**
    * What the remote said about coming back, read off the error: milliseconds, `'never'`, or undefined for nothing. One
-   * that throws is reported as an `error` event and says nothing. @default the `retryAfterMs` of a gateless error
+   * that throws is reported as an `error` event and says nothing. @default the error's `retryAfterMs`, whoever made it
    */
   readonly retryAfterOf?: (error: unknown) => RetryAdvice | undefined
   /** What becomes of the wait that the remote asked for. @default 'at-least' */
@@ -122,7 +125,7 @@ export function readRetryOptions(options: RetryOptions | undefined): RetrySettin
     attemptTimeoutMs: read.duration('attemptTimeoutMs', undefined, 1),
     breaker: readBreaker(read),
     budget: readBudget(read, clock),
-    retryAfterOf: read.function('retryAfterOf', retryAfterOfGateless),
+    retryAfterOf: read.function('retryAfterOf', retryAfterHint),
     retryAfterMode: read.oneOf('retryAfterMode', ['at-least', 'exact'], DEFAULTS.retryAfterMode),
     maxRetryAfterMs: read.duration('maxRetryAfterMs', DEFAULTS.maxRetryAfterMs),
     maxRetryAfterExtraMs: read.duration('maxRetryAfterExtraMs', undefined) ?? Number.POSITIVE_INFINITY,
@@ -134,14 +137,11 @@ export function readRetryOptions(options: RetryOptions | undefined): RetrySettin
   return settings
 }
 
-function retryAfterOfGateless(error: unknown): number | undefined {
-  return isGatelessError(error) ? error.retryAfterMs : undefined
-}
-
 function readRetryable(read: OptionReader): (error: unknown) => boolean {
   const named = read.raw('retryOn')
   if (named === undefined) return read.function('retryable', isTransient)
   if (read.raw('retryable') !== undefined) read.refuse('retryable', 'left out when retryOn is given')
+  if (Array.isArray(named) && named.length === 0) read.refuse('retryOn', 'a list that is not empty')
   return matchErrors(named as readonly ErrorMatcher[], 'RetryPolicy: retryOn')
 }
 

@@ -1,6 +1,7 @@
 import pRetry from 'p-retry'
 import { type CallOptions, CallScope, type Operation } from '../core/context.ts'
 import { TypedEmitter } from '../core/emitter.ts'
+import { isGatelessError, type TimeoutError } from '../core/errors.ts'
 import { asOptions, show } from '../core/options.ts'
 import type { Policy, PolicyInfo } from '../core/policy.ts'
 import { race } from '../core/race.ts'
@@ -11,6 +12,7 @@ import type { FailedTry, RetryDecision, StopReason } from './decision.ts'
 import type { RetryEvents } from './events.ts'
 import { runLimited } from './limited-try.ts'
 import { RetryCounters, type RetryMetrics } from './metrics.ts'
+import { checkOperation } from './operation.ts'
 import { FIXED_OPTIONS, readRetryOptions, type RetryOptions, type RetryPatch, type RetrySettings } from './options.ts'
 import { RetryProgress } from './progress.ts'
 import { isOpen, weigh } from './weigh.ts'
@@ -99,6 +101,7 @@ export class RetryPolicy extends TypedEmitter<RetryEvents> implements Policy {
 
   /** Runs `operation` until it succeeds or there is a reason to stop. Rejects with what the last try threw. */
   async execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
+    checkOperation('RetryPolicy.execute', operation)
     const scope = CallScope.enter(options, this.#settings.clock)
     const own = scope !== options
     try {
@@ -123,6 +126,7 @@ export class RetryPolicy extends TypedEmitter<RetryEvents> implements Policy {
 
   /** Same arguments, same result type, with retries. */
   wrap<A extends unknown[], T>(work: (...args: A) => T | PromiseLike<T>): (...args: A) => Promise<T> {
+    checkOperation('RetryPolicy.wrap', work)
     return (...args) => this.execute(() => work(...args))
   }
 
@@ -132,19 +136,17 @@ export class RetryPolicy extends TypedEmitter<RetryEvents> implements Policy {
    * When to use: where tries are not promises, or the waiting is done elsewhere; with `begin` at a call's start and
    * `succeeded` when it ends well. The budget is asked last, so that only a retry that will be made is paid for.
    *
+   * @throws {RangeError | TypeError} for a failure that is no object, or whose `attempt` is no integer from 1.
+   *
    * @example
    * const progress = new RetryProgress()
    * const decision = retry.decide({ attempt: 1, error, progress })
    * if (decision.retry) setTimeout(tryAgain, decision.delayMs)
    */
   decide(failure: FailedTry): RetryDecision {
-    const decision = weigh(this.#settings, failure, this.#report)
-    const { attempt, error } = failure
-    if (!decision.retry) this.#gaveUp(attempt, decision.reason, error)
-    else {
-      this.#counters.retries += 1
-      if (this.heard('retry')) this.emit('retry', { attempt, delayMs: decision.delayMs, error })
-    }
+    checkFailure(failure)
+    const decision = this.#decide(failure)
+    if (decision.retry) this.#counters.retries += 1
     return decision
   }
 
@@ -167,6 +169,14 @@ export class RetryPolicy extends TypedEmitter<RetryEvents> implements Policy {
     } catch (fault) {
       this.reportFault('budget', fault)
     }
+  }
+
+  #decide(failure: FailedTry): RetryDecision {
+    const decision = weigh(this.#settings, failure, this.#report)
+    const { attempt, error } = failure
+    if (!decision.retry) this.#gaveUp(attempt, decision.reason, error)
+    else if (this.heard('retry')) this.emit('retry', { attempt, delayMs: decision.delayMs, error })
+    return decision
   }
 
   #gaveUp(attempts: number, reason: StopReason, error: unknown): void {
@@ -219,19 +229,27 @@ export class RetryPolicy extends TypedEmitter<RetryEvents> implements Policy {
 
   /** Whether there is to be another try; the answer comes when it is time for it. */
   async #waited(attempt: number, error: unknown, scope: CallScope, progress: RetryProgress): Promise<boolean> {
-    const { deadline, aborted } = scope
-    const decision = this.decide({ attempt, error, deadline, aborted, progress })
+    const { deadline } = scope
+    if (scope.aborted) {
+      this.#gaveUp(attempt, reasonOf(scope), error)
+      return false
+    }
+    const decision = this.#decide({ attempt, error, deadline, progress })
     if (!decision.retry) return false
     try {
       await sleep(decision.delayMs, this.#settings.clock, scope)
     } catch (reason) {
-      this.#gaveUp(attempt, 'aborted', error)
+      this.#gaveUp(attempt, reasonOf(scope), error)
       throw reason
     }
     // It may have opened meanwhile: its refusal would hide the error that the caller should see.
-    if (!isOpen(this.#settings.breaker, this.#report)) return true
-    this.#gaveUp(attempt, 'circuit-open', error)
-    return false
+    if (isOpen(this.#settings.breaker, this.#report)) {
+      this.#gaveUp(attempt, 'circuit-open', error)
+      return false
+    }
+    // Only now it begins: one that was granted and then given up is no try.
+    this.#counters.retries += 1
+    return true
   }
 }
 
@@ -246,6 +264,20 @@ class Failure extends Error {
     super()
     this.thrown = thrown
   }
+}
+
+/** Why a call that is over has no further try: it ran out of time, or whoever called it left. */
+function reasonOf({ reason }: CallScope): StopReason {
+  return isGatelessError(reason, 'ERR_GATELESS_TIMEOUT') && (reason as TimeoutError).limit === 'total'
+    ? 'deadline'
+    : 'aborted'
+}
+
+function checkFailure(failure: unknown): void {
+  const { attempt } = asOptions('RetryPolicy.decide', failure)
+  if (Number.isInteger(attempt) && (attempt as number) >= 1) return
+  const Complaint = typeof attempt === 'number' ? RangeError : TypeError
+  throw new Complaint(`RetryPolicy.decide: attempt must be an integer from 1, got ${show(attempt)}`)
 }
 
 /** A scope for one try: an outer policy must not see its own scope's number change. */

@@ -34,8 +34,8 @@ export class SlidingWindowLog {
     return Math.max(0, freed - now) + rounds * this.#intervalMs
   }
 
-  /** Calls that may go now, from 0 to `limit`. */
-  available(now: number): number {
+  /** Calls that may go now besides those that wait, from 0 to `limit`. */
+  available(now: number, waiting = 0): number {
     if (now < this.#latest) this.#rebase(now)
     // The times rise from the oldest on: the first that is too young ends those that are free again.
     let low = 0
@@ -45,7 +45,7 @@ export class SlidingWindowLog {
       if ((this.#time(middle) as number) + this.#intervalMs - now > 0) high = middle
       else low = middle + 1
     }
-    return low
+    return Math.max(0, low - waiting)
   }
 
   /** Other numbers from now on; the latest calls stay remembered. */

@@ -44,13 +44,19 @@ export class DeadlineQueue {
     this.#clock = clock
   }
 
+  /** To be called when it is empty and not used any more. */
+  close(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
   get empty(): boolean {
     return this.#head === undefined
   }
 
   /** @param now The time, from a caller who has just read it. */
   add(target: Expirable, now: number = this.#clock.now()): Deadline {
-    if (now < this.#lastNow) this.#rebase(now)
+    if (now < this.#lastNow) now = this.#latest()
     this.#lastNow = now
     const entry = new Entry(now + this.#durationMs, target, this)
     entry.previous = this.#tail
@@ -63,6 +69,13 @@ export class DeadlineQueue {
     // The timer idled through an empty spell, unref'd; somebody is waiting for it again.
     else if (this.#head === entry) ref(this.#timer as Timer)
     return entry
+  }
+
+  /** Older than what others knew: read before they came, or the clock went backwards. Only the clock itself can tell. */
+  #latest(): number {
+    const now = this.#clock.now()
+    if (now < this.#lastNow) this.#rebase(now)
+    return now
   }
 
   /** @internal */

@@ -25,10 +25,22 @@ export class Deadlines {
   }
 
   #makeQueue(durationMs: number): DeadlineQueue | undefined {
-    if (!Number.isInteger(durationMs) || this.#queues.size >= Deadlines.MAX_QUEUES) return undefined
+    if (!Number.isInteger(durationMs) || (this.#queues.size >= Deadlines.MAX_QUEUES && !this.#dropOne()))
+      return undefined
     const queue = new DeadlineQueue(durationMs, this.#clock)
     this.#queues.set(durationMs, queue)
     return queue
+  }
+
+  /** Makes room by the first queue that nobody waits in: limits given per call must not keep out those that recur. */
+  #dropOne(): boolean {
+    for (const [durationMs, queue] of this.#queues) {
+      if (!queue.empty) continue
+      queue.close()
+      this.#queues.delete(durationMs)
+      return true
+    }
+    return false
   }
 }
 

@@ -81,6 +81,36 @@ describe('a fallback', () => {
     expect(policy.metrics).toEqual({ calls: 1, answered: 0, failed: 0 })
   })
 
+  it('that matches nothing is no fault to report', async () => {
+    const faults = vi.fn()
+    const policy = fallback({ value: 1, when: 'A' }, { value: 2, when: 'B' })
+    policy.on('error', faults)
+    await outcome(policy.execute(fail))
+    expect(policy.find(down, 2)).toBe(-1)
+    expect(faults).not.toHaveBeenCalled()
+  })
+
+  it('counts an alternative as failed that throws undefined', async () => {
+    const error = await thrownBy(fallback({ run: () => Promise.reject(undefined) }).execute(fail))
+    expect(error).toMatchObject({ name: 'FallbackError', cause: down, errors: [undefined] })
+  })
+
+  it('asks for the answer of a lazy promise once: each then of such a one begins its work', async () => {
+    const begun = vi.fn()
+    const lazy: PromiseLike<string> = {
+      // oxlint-disable-next-line unicorn/no-thenable -- that is what this is about
+      then(fulfilled, rejected) {
+        begun()
+        return Promise.resolve('row').then(fulfilled, rejected)
+      },
+    }
+    for (const options of [{ timeoutMs: 100 }, { signal: new AbortController().signal }, {}]) {
+      begun.mockClear()
+      await expect(fallback({ run: () => lazy }).execute(fail, options)).resolves.toBe('row')
+      expect(begun).toHaveBeenCalledTimes(1)
+    }
+  })
+
   it('throws a FallbackError with the work’s error as cause when all that match fail', async () => {
     const policy = fallback(
       {
@@ -258,6 +288,23 @@ describe('a fallback, when the call is over', () => {
     const rejecting = outcome(fallback({ run: fail }).execute(hang, { timeoutMs: 100 }))
     await vi.advanceTimersByTimeAsync(100)
     expect(await rejecting).toMatchObject({ error: { code: 'ERR_GATELESS_TIMEOUT' } })
+  })
+
+  it('tells of an alternative that fails by itself after the limit', async () => {
+    const broken = new Error('replica down')
+    const policy = fallback({
+      run: () => {
+        throw broken
+      },
+    })
+    const failures: unknown[] = []
+    policy.on('alternative-failed', (event) => failures.push(event))
+    const failing = thrownBy(policy.execute(hang, { timeoutMs: 100 }))
+    await vi.advanceTimersByTimeAsync(100)
+    const error = await failing
+    expect(error).toMatchObject({ name: 'FallbackError', cause: { code: 'ERR_GATELESS_TIMEOUT' }, errors: [broken] })
+    expect(failures).toEqual([{ alternative: 0, error: broken, cause: error.cause }])
+    expect(policy.metrics).toEqual({ calls: 1, answered: 0, failed: 1 })
   })
 
   it('settles at once when the caller leaves while an alternative runs', async () => {

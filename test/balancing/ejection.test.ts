@@ -25,10 +25,14 @@ describe('ejection', () => {
     expect(balancer.explain()[1]).toEqual({
       id: 'b',
       weight: 1,
+      effectiveWeight: 0,
+      score: null,
+      ewmaMs: null,
       inFlight: 0,
       eligible: false,
       why: 'ejected',
       ejectedForMs: 30_000,
+      restingForMs: null,
       consecutiveFailures: 5,
     })
   })
@@ -82,6 +86,20 @@ describe('ejection', () => {
     expect(take(balancer, { probe: false }).instance.id).not.toBe('b')
     expect(take(balancer, { exclude: new Set(['b']) }).instance.id).not.toBe('b')
     expect(take(balancer).instance.id).toBe('b')
+  })
+
+  it('is not cut short by calls that must not be risked, and probes with one of them only after another base time', async () => {
+    const { balancer, clock } = setup(fleet('abcd'), exact)
+    fail(balancer, 'b')
+    await clock.advance(10)
+    for (const probe of [true, false, true, false]) expect(take(balancer, { probe }).probe).toBe(false)
+    expect(balancer.explain()[1]).toMatchObject({ why: 'ejected', ejectedForMs: 29_990 })
+    await clock.advance(29_989)
+    expect(take(balancer).probe).toBe(false)
+    await clock.advance(30_000)
+    expect(take(balancer, { probe: false }).probe).toBe(false)
+    await clock.advance(1)
+    expect(take(balancer, { probe: false })).toMatchObject({ probe: true, instance: { id: 'b' } })
   })
 
   it('ejects again for longer when the probe fails, up to the maximum', async () => {

@@ -114,7 +114,7 @@ describe('LoadBalancer', () => {
     [{ strategy: 'rr' }, 'LoadBalancer: strategy must be an object with create(), got "rr"'],
     [
       { stratgy: roundRobin() },
-      /unknown option "stratgy"; known are strategy, ejection, panicThreshold, clock, random/,
+      /unknown option "stratgy"; known are strategy, ejection, panicThreshold, .*, subset, clock, random/,
     ],
     [{ random: 4 }, 'LoadBalancer: random must be a function, got 4'],
     [{ ejection: true }, 'LoadBalancer: ejection: options must be an object, got true'],

@@ -28,7 +28,7 @@ describe('calls admitted before an ejection', () => {
   it(`change nothing, in whatever way and phase they end (seed ${SEED})`, async () => {
     const phases = fc.constantFrom('ejected', 'probing', 'restored')
     await fc.assert(
-      fc.asyncProperty(phases, fc.array(how, { minLength: 1, maxLength: 12 }), async (phase, endings) => {
+      fc.asyncProperty(phases, fc.array(how, { minLength: 1, maxLength: 12, size: 'max' }), async (phase, endings) => {
         const { balancer, clock, old } = ejectedFleet()
         if (phase !== 'ejected') await clock.advance(30_000)
         const probe = phase === 'ejected' ? undefined : take(balancer)
@@ -51,7 +51,7 @@ describe('calls admitted before an ejection', () => {
       waitMs: fc.constantFrom(0, 1_000, 31_000),
     })
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
         const clock = new FakeClock(1_000)
         const rules = { probeTimeoutMs: 86_400_000 }
         const balancer = new LoadBalancer({ strategy: roundRobin(), clock, random: () => 0, ejection: rules })

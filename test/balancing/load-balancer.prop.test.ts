@@ -5,8 +5,13 @@ import {
   leastConnections,
   type Lease,
   LoadBalancer,
+  type LoadBalancerChanges,
+  peakEwma,
   random,
+  rendezvous,
+  ringHash,
   roundRobin,
+  serverLoad,
   weightedRoundRobin,
 } from 'gateless/balancing'
 import { ejectionCap } from '../../src/balancing/ejection.ts'
@@ -22,6 +27,10 @@ const STRATEGIES = {
   leastConnections: leastConnections(),
   leastOfAll: leastConnections({ choices: 'all' }),
   ipHash: ipHash(),
+  peakEwma: peakEwma(),
+  rendezvous: rendezvous(),
+  ringHash: ringHash(),
+  serverLoad: serverLoad(),
 }
 
 const status = fc.oneof(
@@ -33,6 +42,8 @@ const someInstance = fc.record({
   port: fc.constantFrom(80, 80, 80, 81),
   status,
   weight: fc.constantFrom(1, 1, 2, 5, 0),
+  zone: fc.constantFrom('east', 'east', 'west', undefined),
+  priority: fc.constantFrom(0, 0, 0, 1),
 })
 const list = fc.array(
   someInstance.map(({ id, ...rest }) => instance(id, rest)),
@@ -41,6 +52,25 @@ const list = fc.array(
 const ids = fc.array(
   fc.nat(7).map((i) => `i${i}`),
   { maxLength: 4 },
+)
+
+const changes = fc.constantFrom<LoadBalancerChanges>(
+  {},
+  { strategy: roundRobin() },
+  { strategy: leastConnections({ choices: 'all' }) },
+  { strategy: ipHash() },
+  { zone: { name: 'east', minInstances: 2 } },
+  { zone: { name: 'west', minInstances: 0, callers: { east: 3, west: 1 } } },
+  { zone: false },
+  { subset: { size: 3 } },
+  { subset: { size: 2, clientIndex: 5 } },
+  { subset: false },
+  { slowStart: { windowMs: 3_000 } },
+  { slowStart: false },
+  { panicThreshold: 0 },
+  { panicThreshold: 0.5 },
+  { maxRestMs: 0 },
+  { maxRestMs: 500 },
 )
 
 const step = fc.oneof(
@@ -59,7 +89,16 @@ const step = fc.oneof(
     arbitrary: fc.record({
       act: fc.constant('settle' as const),
       lease: fc.nat(50),
-      how: fc.constantFrom('success', 'failure', 'failure', 'failure', 'ignore', 'headers', 'broken'),
+      how: fc.constantFrom('success', 'failure', 'failure', 'failure', 'ignore', 'headers', 'broken', 'busy', 'lost'),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('configure' as const), changes }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      act: fc.constant('health' as const),
+      id: fc.nat(7).map((i) => `i${i}`),
+      healthy: fc.boolean(),
     }),
   },
   { weight: 2, arbitrary: fc.record({ act: fc.constant('wait' as const), ms: fc.constantFrom(1, 100, 1_000, 5_000) }) },
@@ -96,7 +135,7 @@ describe('any schedule of updates, calls, settlements and waits', () => {
     `keeps the promises of the balancer under %s (seed ${SEED})`,
     async (name) => {
       await fc.assert(
-        fc.asyncProperty(list, fc.array(step, { maxLength: 150 }), async (first, steps) => {
+        fc.asyncProperty(list, fc.array(step, { maxLength: 150, size: 'max' }), async (first, steps) => {
           const clock = new FakeClock(1_000)
           const balancer = new LoadBalancer({
             strategy: STRATEGIES[name],
@@ -114,6 +153,8 @@ describe('any schedule of updates, calls, settlements and waits', () => {
           for (const action of steps) {
             if (action.act === 'update') update(action.list)
             else if (action.act === 'wait') await clock.advance(action.ms)
+            else if (action.act === 'configure') balancer.configure(action.changes)
+            else if (action.act === 'health') balancer.setHealth(action.id, action.healthy)
             else if (action.act === 'settle') settle(open, action.lease, action.how)
             else {
               const before = balancer.explain()
@@ -129,7 +170,8 @@ describe('any schedule of updates, calls, settlements and waits', () => {
               expect(['stopping', 'starting']).not.toContain(lease.instance.status)
               expect(lease.instance.weight).toBeGreaterThan(0)
               if (lease.probe) {
-                expect(action.probe).toBe(true)
+                // One that must not be risked probes only what nobody has probed for long.
+                expect(before.find((report) => report.id === id)?.ejectedForMs).toBeNull()
                 expect(exclude?.has(id) ?? false).toBe(false)
                 expect(lease.instance.status).toBe('healthy')
               } else {
@@ -144,11 +186,13 @@ describe('any schedule of updates, calls, settlements and waits', () => {
           for (const { inFlight } of balancer.explain()) expect(inFlight).toBe(0)
           expect(clock.pending).toBe(0)
         }),
-        { seed: SEED, numRuns: 150 },
+        { seed: SEED, numRuns: 40 },
       )
     },
   )
 })
+
+const CONNECTION = {}
 
 function settle(open: Open[], index: number, how: string): void {
   const at = index % Math.max(1, open.length)
@@ -162,6 +206,8 @@ function settle(open: Open[], index: number, how: string): void {
   if (how === 'broken') lease.responded('success')
   if (how === 'success') lease.success()
   else if (how === 'ignore') lease.ignore()
+  else if (how === 'busy') lease.failure({ retryAfterMs: 1_000 })
+  else if (how === 'lost') lease.failure({ lostConnection: CONNECTION })
   else lease.failure()
   // Once more, differently: nothing may come of it.
   lease.failure()
@@ -170,16 +216,22 @@ function settle(open: Open[], index: number, how: string): void {
 function check(balancer: LoadBalancer, model: Model, open: readonly Open[]): void {
   const reports = balancer.explain()
   expect(new Set(reports.map(({ id }) => id))).toEqual(new Set(model.current.keys()))
-  let healthy = 0
+  let candidates = 0
   let out = 0
-  for (const { id, inFlight, why, weight, ejectedForMs } of reports) {
+  for (const { id, inFlight, why, weight, ejectedForMs, eligible, effectiveWeight } of reports) {
     const one = model.current.get(id) as ServiceInstance
     const identity = model.identityOf(one)
     const calls = open.filter((entry) => entry.identity === identity)
     expect(inFlight).toBe(calls.length)
-    if (one.status !== 'healthy' || weight === 0) continue
-    healthy += 1
+    expect(eligible).toBe(why === 'in-rotation' || why === 'panic')
+    expect(effectiveWeight).toBeLessThanOrEqual(weight)
+    if (one.status !== 'healthy' || weight === 0 || why === 'outside-subset' || why === 'unhealthy') continue
+    candidates += 1
     if (why === 'ejected' || why === 'probing' || ejectedForMs !== null) out += 1
   }
-  expect(out).toBeLessThanOrEqual(ejectionCap(0.5, healthy))
+  const { metrics } = balancer
+  expect(metrics.inFlight).toBe(open.length)
+  expect(metrics.pickedFrom).toBe(reports.filter(({ eligible }) => eligible).length)
+  expect(metrics.ejected).toBeLessThanOrEqual(ejectionCap(0.5, metrics.healthy))
+  expect(out).toBeLessThanOrEqual(ejectionCap(0.5, candidates))
 }

@@ -3,8 +3,14 @@ import {
   ipHash,
   leastConnections,
   LoadBalancer,
+  maglev,
+  peakEwma,
+  prequal,
   random,
+  rendezvous,
+  ringHash,
   roundRobin,
+  serverLoad,
   type Strategy,
   weightedRoundRobin,
 } from 'gateless/balancing'
@@ -17,7 +23,15 @@ const ALL: [string, Strategy][] = [
   ['random', random()],
   ['leastConnections', leastConnections()],
   ["leastConnections 'all'", leastConnections({ choices: 'all' })],
+  ['leastConnections of 5', leastConnections({ choices: 5 })],
+  ['peakEwma', peakEwma()],
+  ['serverLoad', serverLoad()],
+  ["serverLoad 'least-loaded'", serverLoad({ choose: 'least-loaded' })],
+  ['prequal', prequal({ probe: async () => ({ inFlight: 1, latencyMs: 1 }) })],
   ['ipHash', ipHash()],
+  ['rendezvous', rendezvous({ balanceFactor: 1.25 })],
+  ['ringHash', ringHash()],
+  ['maglev', maglev({ tableSize: 1_009 })],
 ]
 
 describe.each(ALL)('%s', (_name, strategy) => {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import { type BalancerEvents, type LoadBalancer, roundRobin } from 'gateless/balancing'
-import { sameIdentity } from '../../src/balancing/member.ts'
+import { type BalancerEvents, type LoadBalancer, type Member, roundRobin, type Strategy } from 'gateless/balancing'
+import { sameIdentity } from '../../src/balancing/member-state.ts'
 import { instanceIdentity } from '../../src/core/instance.ts'
 import { fail, fleet, instance, picks, SEED, setup, take, takeFrom, why } from './fleet.ts'
 
@@ -61,6 +61,35 @@ describe('update', () => {
     expect(lines).toContain('-b:8080 (1)')
     expect(lines).toContain('+b:9090')
     expect(balancer.size).toBe(4)
+  })
+
+  it('shows a strategy who has left, by the slot', () => {
+    let seen: readonly Member[] = []
+    const strategy: Strategy = {
+      name: 'recorder',
+      create: () => ({
+        update: (members) => {
+          expect(seen.filter(({ id, slot }) => slot >= 0 && !members.some((member) => member.id === id))).toEqual([])
+          seen = members
+        },
+        pick: () => seen[0],
+      }),
+    }
+    const { balancer } = setup(fleet('abc'), { strategy })
+    const former = seen
+    balancer.update(fleet('bc', { priority: 3 }))
+    expect(former.map(({ slot }) => slot)).toEqual([-1, 0, 1])
+    balancer.update([...fleet('b'), instance('c', { status: 'stopping' })])
+    expect(former.map(({ slot }) => slot)).toEqual([-1, 0, -1])
+  })
+
+  it('has nobody for a call when there is nobody, whomever it excludes', () => {
+    const { balancer } = setup([], exact)
+    expect(balancer.acquire()).toBeUndefined()
+    expect(balancer.acquire({ exclude: new Set(['a']) })).toBeUndefined()
+    balancer.update(fleet('a'))
+    balancer.update([])
+    expect(balancer.acquire({ exclude: new Set(['a']) })).toBeUndefined()
   })
 
   it('takes the first of two entries with the same id', () => {

@@ -1,8 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { CircuitBreaker, CircuitOpenError, failureRate } from 'gateless/breaker'
+import { CircuitBreaker, CircuitOpenError, failureRate, slowCallRate } from 'gateless/breaker'
+import { pipeline } from 'gateless/core'
+import { readBreakerOptions } from '../../src/breaker/options.ts'
+import type { BreakerPermit } from '../../src/breaker/permit.ts'
+import { reopen } from '../../src/breaker/snapshot.ts'
 import { CallScope } from '../../src/core/context.ts'
 import { GatelessError, isGatelessError } from '../../src/core/errors.ts'
+import { Gate } from '../../src/core/gate.ts'
 import type { Permit } from '../../src/core/outcome.ts'
 
 const fail = () => Promise.reject(new Error('down'))
@@ -211,6 +216,24 @@ describe('call options that are refused', () => {
   })
 })
 
+describe('a scope that an outer policy passed along', () => {
+  const measuring = slowCallRate({ thresholdMs: 10 })
+
+  it.each([
+    ['that is let in', {}, 'normal'],
+    ['whose time is taken', { trip: measuring }, 'normal'],
+    ['that is refused', {}, 'isolated'],
+  ] as const)('goes on after a call %s: it ends with whoever made it', async (_, options, mode) => {
+    const breaker = new CircuitBreaker({ ...options, mode })
+    const scope = new CallScope({ timeoutMs: 100 })
+    await breaker.execute(succeed, scope).catch(() => {})
+    const aborted = vi.fn()
+    scope.onAbort(aborted)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(aborted).toHaveBeenCalledOnce()
+  })
+})
+
 describe('fencing', () => {
   it('drops the failure of a call that was admitted before the breaker opened and closed again', async () => {
     const breaker = new CircuitBreaker({ failureThreshold: 1, successThreshold: 1, recoveryTimeoutMs: 1_000 })
@@ -273,6 +296,29 @@ describe('a permit', () => {
     expect(breaker.metrics.failures).toBe(1)
   })
 
+  it('is told of a success by that word, with or without a classifier', async () => {
+    for (const classify of [undefined, () => 'success' as const]) {
+      const breaker = new CircuitBreaker(classify === undefined ? {} : { classify })
+      const settle = vi.spyOn(breaker, 'settle')
+      await breaker.execute(succeed)
+      breaker.tryAcquire()?.success()
+      expect(settle.mock.calls.map(([pass, , verdict]) => [pass, verdict])).toEqual([
+        [0, 'success'],
+        [0, 'success'],
+      ])
+    }
+  })
+
+  it('that was settled asks nobody what an outcome means', () => {
+    const classify = vi.fn(() => 'failure' as const)
+    const breaker = new CircuitBreaker({ classify })
+    const permit = breaker.tryAcquire() as BreakerPermit
+    permit.success()
+    permit.judge({ ok: true, value: 1 }, CallScope.idle)
+    expect(classify).not.toHaveBeenCalled()
+    expect(breaker.metrics.failures).toBe(0)
+  })
+
   it('of somebody else, put around one of ours, is settled as the verdict says', () => {
     const breaker = new CircuitBreaker({ classify: ({ ok }) => (ok ? 'success' : 'ignore') })
     const seen: unknown[] = []
@@ -312,6 +358,32 @@ describe('attribution', () => {
     caller.abort()
     await expect(call).rejects.toMatchObject({ name: 'AbortError' })
     expect(breaker.state).toBe('closed')
+  })
+
+  it('counts an answer that came although the caller had left', async () => {
+    const breaker = new CircuitBreaker({ failureThreshold: 1, recoveryTimeoutMs: 100, successThreshold: 1 })
+    await trip(breaker, 1)
+    await vi.advanceTimersByTimeAsync(100)
+    const scope = new CallScope({})
+    const probe = breaker.tryAcquire() as Permit
+    scope.abort(new Error('gone'))
+    breaker.judge(probe, { ok: true, value: 1 }, scope)
+    expect(breaker.state).toBe('closed')
+  })
+
+  it('makes no outcome of an answer when nobody wants to classify it', async () => {
+    const breaker = new CircuitBreaker()
+    const classify = vi.spyOn(breaker, 'classify')
+    await breaker.execute(succeed)
+    expect(classify).not.toHaveBeenCalled()
+  })
+
+  it('hands the error to classify when the time of calls is taken as well', async () => {
+    const classify = vi.fn(() => 'ignore' as const)
+    const breaker = new CircuitBreaker({ classify, trip: slowCallRate({ thresholdMs: 10 }) })
+    const error = new Error('mine')
+    await expect(breaker.execute(() => Promise.reject(error))).rejects.toBe(error)
+    expect(classify.mock.calls).toEqual([[{ ok: false, error }]])
   })
 
   it('counts a call that was too slow for its own time limit', async () => {
@@ -387,6 +459,20 @@ describe('modes', () => {
     breaker.reset()
     expect(breaker.state).toBe('closed')
   })
+
+  it('survives a listener that opens it again in the middle of a reset', async () => {
+    const breaker = new CircuitBreaker({ failureThreshold: 1, recoveryTimeoutMs: 100, successThreshold: 1 })
+    await trip(breaker, 1)
+    const stop = breaker.on('transition', () => {
+      stop()
+      breaker.tryAcquire()?.failure()
+    })
+    breaker.reset()
+    expect(breaker.snapshot()).toMatchObject({ state: 'open', openMs: null, trips: 0 })
+    await vi.advanceTimersByTimeAsync(100)
+    await breaker.execute(succeed)
+    expect(breaker.state).toBe('closed')
+  })
 })
 
 describe('snapshots', () => {
@@ -424,7 +510,35 @@ describe('snapshots', () => {
     expect(CircuitBreaker.restore(breaker.snapshot()).state).toBe('half-open')
   })
 
-  it('never stay open for longer than the breaker they are restored into', () => {
+  it('that say nothing but their version are those of a new breaker', () => {
+    const restored = CircuitBreaker.restore({ version: 1 } as never)
+    expect(restored.snapshot()).toEqual(new CircuitBreaker().snapshot())
+  })
+
+  it('hand a rule all that was counted', () => {
+    const restore = vi.fn()
+    const memory = {
+      timed: false,
+      record: () => false,
+      reset: () => {},
+      counts: () => ({ successes: 0, failures: 0 }),
+      save: () => undefined,
+      restore,
+    }
+    const saved = { ...new CircuitBreaker().snapshot(), counts: { successes: 5, failures: 2 } }
+    CircuitBreaker.restore(saved, { trip: { name: 'mine', create: () => memory } })
+    expect(restore.mock.calls).toEqual([[{ successes: 5, failures: 2 }]])
+  })
+
+  it('tell whoever owns the gate why it opened', () => {
+    const moved = vi.fn()
+    const { settings } = readBreakerOptions(undefined)
+    const saved = { ...new CircuitBreaker().snapshot(), state: 'open', probeAt: Date.now() + 500 } as const
+    reopen(new Gate(settings.gate, { moved, reopenMs: () => 0 }), settings, saved)
+    expect(moved.mock.calls).toEqual([['closed', 'open', 'restored']])
+  })
+
+  it('that do not say for how long are open no longer than the breaker they are restored into', () => {
     const known = { version: 1, state: 'open', mode: 'normal', counts: null, openMs: null, trips: 1 } as const
     const far = { ...known, probeAt: Date.now() + 1e12 }
     expect(CircuitBreaker.restore(far, { recoveryTimeoutMs: 500 }).retryAfterMs).toBe(500)
@@ -436,14 +550,21 @@ describe('snapshots', () => {
     [{ version: 1, state: 'ajar', mode: 'normal' }, "state must be one of 'closed', 'open', 'half-open', got \"ajar\""],
     [{ version: 1, state: 'open', mode: 'off' }, "mode must be one of 'normal', 'isolated'"],
     [{ version: 1, state: 'open', mode: 'normal', probeAt: Number.NaN }, 'probeAt must be a finite number'],
-    [{ version: 1, state: 'closed', mode: 'normal', counts: { failures: -1 } }, 'failures must be an integer from 0'],
+    [
+      { version: 1, state: 'closed', mode: 'normal', counts: { failures: -1 } },
+      'breaker snapshot: counts: failures must be an integer from 0, got -1',
+    ],
+    [
+      { version: 1, counts: { successes: -1 } },
+      'breaker snapshot: counts: successes must be an integer from 0, got -1',
+    ],
   ])('are refused when they are not what they should be: %j', (snapshot, message) => {
     expect(() => CircuitBreaker.restore(snapshot as never)).toThrow(message)
   })
 })
 
 describe('events', () => {
-  it('tell of every transition once, with its reason and the metrics of the state that was left', async () => {
+  it('tell of every transition once, with its reason and what the rule counted until then', async () => {
     const breaker = new CircuitBreaker({ failureThreshold: 2, successThreshold: 1, recoveryTimeoutMs: 1_000 })
     const seen: unknown[] = []
     breaker.on('transition', ({ from, to, reason, metrics }) => seen.push([from, to, reason, metrics.failures]))
@@ -459,6 +580,16 @@ describe('events', () => {
       ['open', 'half-open', 'waited', 2],
       ['half-open', 'closed', 'probe-succeeded', 2],
     ])
+  })
+
+  it('tell of refusals in a pipeline, which are counted as well', async () => {
+    const breaker = new CircuitBreaker()
+    const seen: unknown[] = []
+    breaker.on('rejected', (event) => seen.push(event))
+    breaker.isolate()
+    await expect(pipeline(breaker).execute(succeed)).rejects.toBeInstanceOf(CircuitOpenError)
+    expect(seen).toEqual([{ state: 'closed', mode: 'isolated', retryAfterMs: undefined }])
+    expect(breaker.metrics.rejected).toBe(1)
   })
 
   it('tell of refusals and modes', async () => {
@@ -519,6 +650,10 @@ describe('abort', () => {
 })
 
 describe('options', () => {
+  it('have a name by default', () => {
+    expect(new CircuitBreaker().name).toBe('circuit breaker')
+  })
+
   it.each([
     [{ failureThreshold: 0 }, RangeError, 'CircuitBreaker: failureThreshold must be an integer from 1, got 0'],
     [{ failureThreshold: 1.5 }, RangeError, 'an integer from 1, got 1.5'],

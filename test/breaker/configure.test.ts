@@ -8,7 +8,7 @@ import {
 } from 'gateless/breaker'
 import { fixedBackoff } from 'gateless/retry'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { readBreakerOptions } from '../../src/breaker/options.ts'
+import { BREAKER_DEFAULTS, patchBreakerOptions, readBreakerOptions } from '../../src/breaker/options.ts'
 import { after, brittle, halfOpen, succeed, trip } from './support.ts'
 
 beforeEach(() => {
@@ -44,7 +44,7 @@ describe('configure', () => {
     const breaker = new CircuitBreaker({ failureThreshold: 5 })
     await trip(breaker, 4)
     breaker.configure({ failureThreshold: 2 })
-    expect(breaker.state).toBe('closed')
+    expect([breaker.state, breaker.metrics.failures]).toEqual(['closed', 1])
     await trip(breaker)
     expect(breaker.state).toBe('open')
   })
@@ -90,6 +90,33 @@ describe('configure', () => {
     await trip(slow, 3)
     slow.configure({ trip: slowCallRate({ thresholdMs: 6, windowCalls: 50 }) })
     expect(slow.metrics.failures).toBe(0)
+  })
+
+  it('starts to count anew when failures in a row take the place of a window of calls', async () => {
+    const breaker = new CircuitBreaker({ trip: failureRate({ windowCalls: 50 }) })
+    await trip(breaker, 3)
+    breaker.configure({ failureThreshold: 4 })
+    expect(breaker.metrics.failures).toBe(0)
+  })
+
+  it("leaves a user's rule alone unless it names another, which need not be able to take over", async () => {
+    const create = vi.fn(() => {
+      let failures = 0
+      return {
+        timed: false,
+        record: (failed: boolean) => (failures += Number(failed)) >= 2,
+        reset: () => {},
+        counts: () => ({ successes: 0, failures }),
+        save: () => undefined,
+        restore: () => {},
+      }
+    })
+    const breaker = new CircuitBreaker({ trip: { name: 'mine', create } })
+    await trip(breaker)
+    breaker.configure({ recoveryTimeoutMs: 5 })
+    expect([create.mock.calls.length, breaker.metrics.failures]).toEqual([1, 1])
+    breaker.configure({ trip: { name: 'also mine', create } })
+    expect([create.mock.calls.length, breaker.metrics.failures]).toEqual([2, 0])
   })
 
   it('hands windows over into and out of anyOf, to one heir each', async () => {
@@ -239,9 +266,16 @@ describe('breakers made from the same options', () => {
     const settingsOf = (given: CircuitBreakerOptions): object => readBreakerOptions(given).settings
     const first = settingsOf(options)
     expect(settingsOf(structuredClone(options))).toBe(first)
+    expect(settingsOf({})).toMatchObject({ maxQueue: 0, mode: 'normal', failureThreshold: 5 })
     expect(settingsOf({ ...options, failureThreshold: 8 })).not.toBe(first)
     expect(settingsOf({ trip: failureRate() })).not.toBe(settingsOf({ trip: failureRate() }))
     expect(settingsOf({ random: () => 0 })).not.toBe(settingsOf({ random: () => 0 }))
+  })
+
+  it('have one rule for one number of failures, by default or by name', () => {
+    const base = readBreakerOptions({ failureThreshold: 7 }).settings
+    expect(readBreakerOptions({ failureThreshold: 5 }).settings.trip).toBe(BREAKER_DEFAULTS.trip)
+    expect(patchBreakerOptions({ failureThreshold: 7 }, base).trip).toBe(base.trip)
   })
 
   it('differ where their options do, however little', async () => {

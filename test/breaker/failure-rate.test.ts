@@ -72,6 +72,14 @@ describe('failureRate', () => {
     expect(breaker.state).toBe('open')
   })
 
+  it('empties its window when it is restored, whatever was saved', () => {
+    const memory = failureRate({ windowCalls: 5 }).create()
+    memory.record(true, 0, 0)
+    expect(memory.save()).toBeUndefined()
+    memory.restore({ successes: 3, failures: 3 })
+    expect(memory.counts(0)).toEqual({ successes: 0, failures: 0, slow: 0 })
+  })
+
   it('starts with an empty window after a restore', async () => {
     const options = { trip: failureRate({ minimumCalls: 2 }) }
     const breaker = new CircuitBreaker(options)
@@ -110,6 +118,12 @@ describe('consecutiveFailures', () => {
 })
 
 describe('both rules', () => {
+  it('say what they want to know of a call', () => {
+    expect(consecutiveFailures().create()).toMatchObject({ timed: false, measured: false })
+    expect(failureRate().create()).toMatchObject({ timed: true, measured: false })
+    expect(failureRate({ windowCalls: 5 }).create()).toMatchObject({ timed: false, measured: false })
+  })
+
   it('say what they are in words, for messages and metrics', () => {
     expect(consecutiveFailures().name).toBe('5 consecutive failures')
     expect(failureRate().name).toBe('50 % failures over 10000 ms')
@@ -118,7 +132,7 @@ describe('both rules', () => {
 
   it('refuse what they do not know', () => {
     expect(() => consecutiveFailures({ failureThreshold: 0 })).toThrow(
-      'failureThreshold must be an integer from 1, got 0',
+      'consecutiveFailures: failureThreshold must be an integer from 1, got 0',
     )
     expect(() => consecutiveFailures({ threshold: 3 } as object)).toThrow('unknown option "threshold"')
   })

@@ -15,6 +15,17 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+it('work that queues behind the probe it is part of waits until that probe loses its slot', async () => {
+  const breaker = await halfOpen({ halfOpen: { whenBusy: 'queue', probeTimeoutMs: 500 } })
+  const done = vi.fn()
+  const call = breaker.execute(() => breaker.execute(succeed)).then(done)
+  await vi.advanceTimersByTimeAsync(499)
+  expect(done).not.toHaveBeenCalled()
+  await vi.advanceTimersByTimeAsync(1)
+  await call
+  expect(done).toHaveBeenCalledWith('up')
+})
+
 describe('a sample of probes', () => {
   it('tolerates failures below its share', async () => {
     const breaker = await halfOpen({ halfOpen: { sampleSize: 4 } })
@@ -173,6 +184,38 @@ describe('a queue for probes', () => {
     caller.abort(new Error('gone'))
     expect(vi.getTimerCount()).toBe(0)
     await expect(call).rejects.toThrow('gone')
+  })
+
+  it('keeps its timer for the others when one gives up', async () => {
+    const breaker = await queueing({ probeTimeoutMs: 5_000 })
+    breaker.tryAcquire()
+    const caller = new AbortController()
+    const gone = breaker.execute(succeed, { signal: caller.signal })
+    const other = breaker.execute(succeed)
+    caller.abort(new Error('gone'))
+    await expect(gone).rejects.toThrow('gone')
+    expect(vi.getTimerCount()).toBe(1)
+    await vi.advanceTimersByTimeAsync(5_000)
+    await expect(other).resolves.toBe('up')
+  })
+
+  it('leaves no listener with the scope of those it lets in or refuses, and ends no scope of others', async () => {
+    for (const settle of ['success', 'failure'] as const) {
+      const breaker = await queueing()
+      const probe = breaker.tryAcquire()
+      const scope = new CallScope({ timeoutMs: 60_000 })
+      const listen = vi.spyOn(scope, 'listen')
+      const unlisten = vi.spyOn(scope, 'unlisten')
+      const waiting = breaker.admit(scope) as Promise<unknown>
+      const call = breaker.execute(succeed, scope).catch(() => {})
+      expect(listen).toHaveBeenCalledTimes(2)
+      probe?.[settle]()
+      await waiting.catch(() => {})
+      expect(unlisten).toHaveBeenCalledTimes(2)
+      await call
+      expect(vi.getTimerCount()).toBe(1)
+      scope.dispose()
+    }
   })
 
   it('is not entered with a signal that is aborted already', async () => {

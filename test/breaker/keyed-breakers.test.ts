@@ -83,7 +83,7 @@ describe('breakers by key', () => {
     expect(breakers.info).toEqual({
       kind: 'breaker',
       name: 'tenants',
-      summary: 'opens at 1 consecutive failure, for 1 s; closes after 3 successful probes; one for each key, up to 7',
+      summary: 'opens at the first failure, for 1 s; closes after 3 successful probes; one for each key, up to 7',
       windowMs: undefined,
     })
     expect(breakers.info).toBe(breakers.info)
@@ -169,6 +169,15 @@ describe('their number', () => {
   it('falls back on open ones when there are no others', () => {
     const breakers = brittle(2)
     open(breakers, 'a', 'b', 'c')
+    expect([...breakers.keys()]).toEqual(['b', 'c'])
+  })
+
+  it('does not take a change of state for use', async () => {
+    const breakers = brittle(2)
+    open(breakers, 'a', 'b')
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(breakers.peek('a')?.state).toBe('half-open')
+    breakers.get('c')
     expect([...breakers.keys()]).toEqual(['b', 'c'])
   })
 
@@ -318,6 +327,22 @@ describe('a breaker that is forgotten with calls in flight', () => {
     expect(breakers.metrics).toMatchObject({ keys: 1, notClosed: 0 })
   })
 
+  it('warns of what goes wrong in it when nobody listens', async () => {
+    const classify = (): never => {
+      throw new Error('bug')
+    }
+    const breakers = brittle(1, { breaker: { classify } })
+    const faults = vi.fn()
+    breakers.on('error', faults)
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const orphan = breakers.get('a')
+    breakers.get('b')
+    await expect(orphan.execute(succeed)).resolves.toBe('up')
+    expect(warn.mock.calls).toEqual([[expect.stringContaining('bug'), { type: 'GatelessWarning' }]])
+    expect(faults).not.toHaveBeenCalled()
+    warn.mockRestore()
+  })
+
   it('wakes those who wait in it', async () => {
     const breakers = brittle(1, {
       breaker: { failureThreshold: 1, recoveryTimeoutMs: 100, successThreshold: 1, halfOpen: { whenBusy: 'queue' } },
@@ -412,6 +437,26 @@ describe('events of breakers by key', () => {
     expect(breakers.metrics).toEqual({ keys: 2, notClosed: 0, evicted: 0 })
   })
 
+  it('survive listeners that make anew what is about to be forgotten', async () => {
+    const breakers = brittle(1)
+    const seen: unknown[] = []
+    open(breakers, 'a')
+    await vi.advanceTimersByTimeAsync(1_000)
+    breakers.on('evicted', (event) => seen.push(event))
+    breakers.on('transition', ({ key }) => {
+      breakers.delete(key)
+      breakers.get(key)
+    })
+    breakers.get('b')
+    breakers.get('c')
+    expect([...breakers.keys()]).toEqual(['c'])
+    expect(seen).toEqual([
+      { key: 'a', state: 'closed' },
+      { key: 'b', state: 'closed' },
+    ])
+    expect(breakers.metrics).toEqual({ keys: 1, notClosed: 0, evicted: 2 })
+  })
+
   it('report a fault of a listener or classifier, to the breaker if it listens, else to all', async () => {
     const classify = (): never => {
       throw new Error('bug')
@@ -421,7 +466,7 @@ describe('events of breakers by key', () => {
     breakers.on('error', all)
     await breakers.execute(succeed, { key: 'a' })
     expect([all.mock.calls.length, one.mock.calls.length]).toEqual([1, 0])
-    expect(all.mock.calls[0]?.[0]).toMatchObject({ event: 'classify', error: { message: 'bug' } })
+    expect(all.mock.calls[0]?.[0]).toMatchObject({ event: 'classify', key: 'a', error: { message: 'bug' } })
     breakers.get('a').on('error', one)
     await breakers.execute(succeed, { key: 'a' })
     expect([all.mock.calls.length, one.mock.calls.length]).toEqual([1, 1])

@@ -56,6 +56,33 @@ describe('disabled', () => {
     expect([breaker.state, breaker.metrics.probesInFlight]).toEqual(['half-open', 0])
   })
 
+  it('admitted what counts for nothing, also when that ends in another mode', () => {
+    const breaker = brittle()
+    breaker.setMode('disabled')
+    const permit = breaker.tryAcquire()
+    breaker.setMode('normal')
+    permit?.failure()
+    expect(breaker.state).toBe('closed')
+  })
+
+  it('takes nothing for a call that it would reject', async () => {
+    const breaker = brittle()
+    await trip(breaker)
+    breaker.setMode('disabled')
+    expect(breaker.tryAcquire()).toBeDefined()
+    expect(breaker.metrics.wouldReject).toBe(0)
+  })
+
+  it('does not take what it admitted for one of the probes', async () => {
+    const breaker = await halfOpen({ halfOpen: { probes: 3 } })
+    for (let i = 0; i < 3; i += 1) breaker.tryAcquire()
+    breaker.setMode('disabled')
+    const permit = breaker.tryAcquire()
+    breaker.setMode('normal')
+    permit?.failure()
+    expect([breaker.state, breaker.metrics.probesInFlight]).toEqual(['half-open', 3])
+  })
+
   it('drops also what was admitted before, and gives a probe its slot back', async () => {
     const breaker = await halfOpen()
     const probe = breaker.tryAcquire()

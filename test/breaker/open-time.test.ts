@@ -1,5 +1,5 @@
 import { CircuitBreaker, type CircuitBreakerOptions } from 'gateless/breaker'
-import { exponentialBackoff, fixedBackoff, linearBackoff } from 'gateless/retry'
+import { decorrelatedBackoff, exponentialBackoff, fixedBackoff, linearBackoff } from 'gateless/retry'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { GatelessError } from '../../src/core/errors.ts'
 import { after, brittle, succeed, trip } from './support.ts'
@@ -62,6 +62,34 @@ describe('an open time that grows', () => {
     const breaker = growing({ forgetTripsAfterMs: 1_000 })
     await trip(breaker)
     await after(5_000, breaker)
+    await trip(breaker)
+    expect(breaker.metrics.trips).toBe(2)
+  })
+
+  it('forgets by time closed, not by time half-open', async () => {
+    const breaker = growing({ forgetTripsAfterMs: 1_000 })
+    await trip(breaker)
+    expect(await after(100, breaker)).toBe('half-open')
+    await after(5_000, breaker)
+    await trip(breaker)
+    expect([breaker.retryAfterMs, breaker.metrics.trips]).toEqual([200, 2])
+  })
+
+  it('is over when the clock went backwards while it was closed: nobody knows for how long', async () => {
+    let now = 1_000_000
+    const breaker = growing({ forgetTripsAfterMs: 1_000, clock: { now: () => now } })
+    await trip(breaker)
+    now += 100
+    await breaker.execute(succeed)
+    now = 500_000
+    await trip(breaker)
+    expect([breaker.retryAfterMs, breaker.metrics.trips]).toEqual([100, 1])
+  })
+
+  it('goes on when no time passed at all', async () => {
+    const breaker = growing({ recoveryBackoff: fixedBackoff({ delayMs: 0 }) })
+    await trip(breaker)
+    await breaker.execute(succeed)
     await trip(breaker)
     expect(breaker.metrics.trips).toBe(2)
   })
@@ -146,7 +174,9 @@ describe('an open time that grows', () => {
       },
       'bug',
     ],
-    ['answers NaN', () => Number.NaN, 'the delay must be a number from 0 milliseconds, got NaN'],
+    ['answers NaN', () => Number.NaN, 'the delay must be a finite number from 0 milliseconds, got NaN'],
+    ['has no end', () => Number.POSITIVE_INFINITY, 'got Infinity'],
+    ['answers text', () => '5' as never, 'got 5'],
     ['answers less than nothing', () => -1, 'got -1'],
   ])('is the ordinary one when the backoff %s, which is reported', async (_, delayMs, message) => {
     const breaker = new CircuitBreaker({ failureThreshold: 1, recoveryBackoff: { name: 'broken', delayMs } })
@@ -162,9 +192,9 @@ describe('an open time that grows', () => {
     ])
   })
 
-  it('of 0 probes at once, and one without end is cut to what a timer can hold', async () => {
+  it('of 0 probes at once, and one beyond it is cut to what a timer can hold', async () => {
     const at = (delayMs: number): CircuitBreaker => brittle({ recoveryBackoff: { name: 'x', delayMs: () => delayMs } })
-    const [never, forever] = [at(0), at(Number.POSITIVE_INFINITY)]
+    const [never, forever] = [at(0), at(Number.MAX_VALUE)]
     await trip(never)
     await trip(forever)
     expect(never.state).toBe('half-open')
@@ -225,7 +255,7 @@ describe('a wish of the remote', () => {
     expect([ordinary.retryAfterMs, strict.retryAfterMs, deaf.retryAfterMs]).toEqual([300_000, 5_000, 1_000])
   })
 
-  it.each([[Number.NaN], [-5], ['60'], [null], [0], [Number.NEGATIVE_INFINITY]])('of %j is none', async (wish) => {
+  it.each([[Number.NaN], [-5], ['60000'], [null], [0], [Number.NEGATIVE_INFINITY]])('of %j is none', async (wish) => {
     const breaker = brittle()
     await breaker.execute(askingFor(wish)).catch(() => {})
     expect(breaker.retryAfterMs).toBe(1_000)
@@ -297,18 +327,43 @@ describe('a snapshot', () => {
     expect(restored.metrics.trips).toBe(1)
   })
 
-  it('keeps an open time that a remote asked for, as far as that is tolerated', async () => {
+  it('keeps an open time that a remote asked for', async () => {
     const breaker = brittle()
     await breaker.execute(askingFor(50_000)).catch(() => {})
     const saved = breaker.snapshot()
     const restored = CircuitBreaker.restore(saved, { recoveryTimeoutMs: 1_000 })
     expect(restored.retryAfterMs).toBe(50_000)
-    expect(CircuitBreaker.restore(saved, { recoveryTimeoutMs: 1_000, maxRetryAfterMs: 7_000 }).retryAfterMs).toBe(7_000)
     // Restored twice, it still knows.
     expect(CircuitBreaker.restore(restored.snapshot(), { recoveryTimeoutMs: 1_000 }).retryAfterMs).toBe(50_000)
   })
 
-  it('is believed up to the longest that the backoff could say', async () => {
+  it('is believed in what it was opened for, whatever the options say', async () => {
+    const draws = [0.9, 0.9, 0.9]
+    const options = {
+      failureThreshold: 1,
+      recoveryBackoff: decorrelatedBackoff({ baseMs: 100, maxMs: 60_000 }),
+      maxRetryAfterMs: 0,
+      random: () => draws.shift() ?? 0,
+    }
+    const breaker = new CircuitBreaker(options)
+    for (let i = 0; i < 3; i += 1) {
+      await trip(breaker)
+      if (i < 2) await after(breaker.retryAfterMs as number, breaker)
+    }
+    const left = breaker.retryAfterMs as number
+    expect(left).toBeGreaterThan(1_000)
+    expect(CircuitBreaker.restore(breaker.snapshot(), options).retryAfterMs).toBe(left)
+  })
+
+  it('is open no longer than it was opened for, when the wall clock was set back, nor than a timer can hold', () => {
+    const saved = { version: 1, state: 'open', mode: 'normal', trips: 1, counts: null } as const
+    const probeAt = Date.now() + 1e12
+    const options = { recoveryTimeoutMs: 500 }
+    expect(CircuitBreaker.restore({ ...saved, probeAt, openMs: 1_000 }, options).retryAfterMs).toBe(1_000)
+    expect(CircuitBreaker.restore({ ...saved, probeAt, openMs: 1e12 }, options).retryAfterMs).toBe(24 * 86_400_000)
+  })
+
+  it('that does not say what it was opened for is believed up to the longest that the backoff could say', async () => {
     const far = { version: 1, state: 'open', mode: 'normal', openMs: null, trips: 2, counts: null } as const
     const options = { recoveryBackoff: exponentialBackoff({ baseMs: 1_000 }), maxRetryAfterMs: 0 }
     const restored = CircuitBreaker.restore({ ...far, probeAt: Date.now() + 1e12 }, options)

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type Linked, RecencyList } from '../../src/breaker/recency-list.ts'
 
 class Node implements Linked {
@@ -23,6 +23,19 @@ function inOrder(list: RecencyList<Node>): string[] {
 }
 
 describe('a list in the order of use', () => {
+  it('moves nothing for a member that is the newest already', () => {
+    const list = new RecencyList<Node>()
+    const [older, newer] = [new Node('older'), new Node('newer')]
+    list.add(older)
+    list.add(newer)
+    const remove = vi.spyOn(list, 'remove')
+    list.touch(newer)
+    expect(remove).not.toHaveBeenCalled()
+    list.touch(older)
+    expect(remove).toHaveBeenCalledOnce()
+    expect(inOrder(list)).toEqual(['newer', 'older'])
+  })
+
   it('agrees with an array, whatever is added, used and removed, also from one list to another (property)', () => {
     const step = fc.record({ which: fc.nat(4), what: fc.constantFrom('add', 'touch', 'remove', 'other') })
     fc.assert(

@@ -51,6 +51,14 @@ describe('a failure rate over the last calls', () => {
     expect(breaker.state).toBe('open')
   })
 
+  it('has nothing to forget, and nothing to complain of, before the first call', () => {
+    const breaker = breakerOver(4)
+    const faults = vi.fn()
+    breaker.on('error', faults)
+    breaker.reset()
+    expect(faults).not.toHaveBeenCalled()
+  })
+
   it('of fewer than twenty wants all of them before it opens', () => {
     const small = breakerOver(3)
     run(small, 'xx')
@@ -337,6 +345,35 @@ describe('a rule of somebody else', () => {
     expect(faults).toEqual(['trip', 'trip', 'trip', 'trip'])
   })
 
+  it('that measures without an opinion on slow probes lets a good one be good', async () => {
+    const breaker = brittle({
+      trip: ruleOf({ measured: true, record: (failed: boolean) => failed }),
+      failureThreshold: undefined as never,
+      successThreshold: 1,
+    })
+    const faults = vi.fn()
+    breaker.on('error', faults)
+    await failOnce(breaker)
+    await after(1_000, breaker)
+    await breaker.execute(succeed)
+    expect(breaker.state).toBe('closed')
+    expect(faults).not.toHaveBeenCalled()
+  })
+
+  it('that does not measure is asked about the time of no probe', async () => {
+    const tooSlow = vi.fn(() => true)
+    const breaker = brittle({
+      trip: ruleOf({ record: (failed: boolean) => failed, tooSlow }),
+      failureThreshold: undefined as never,
+      successThreshold: 1,
+    })
+    await failOnce(breaker)
+    await after(1_000, breaker)
+    await breaker.execute(succeed)
+    expect(breaker.state).toBe('closed')
+    expect(tooSlow).not.toHaveBeenCalled()
+  })
+
   it('that throws at a good probe lets it be good', async () => {
     const breaker = brittle({
       trip: ruleOf({ measured: true, record: (failed: boolean) => failed, tooSlow: bug }),
@@ -404,7 +441,12 @@ describe('info', () => {
       windowMs: undefined,
     })
     expect(new CircuitBreaker({ failureThreshold: 1, recoveryTimeoutMs: 250, successThreshold: 1 }).info.summary).toBe(
-      'opens at 1 consecutive failure, for 250 ms; closes after 1 successful probe',
+      'opens at the first failure, for 250 ms; closes after 1 successful probe',
+    )
+    expect(new CircuitBreaker({ recoveryTimeoutMs: 500 }).info.summary).toContain('for 500 ms;')
+    const single = { trip: failureRate({ windowCalls: 1 }), halfOpen: { sampleSize: 1 } }
+    expect(new CircuitBreaker(single).info.summary).toBe(
+      'opens at 50 % failures over the last call, for 60 s; closes after 1 probe of which fewer than 50 % failed',
     )
     const trip = failureRate({ threshold: 0.25, windowMs: 5_000 })
     expect(new CircuitBreaker({ trip, recoveryTimeoutMs: 1_500 }).info).toMatchObject({

@@ -67,10 +67,66 @@ describe('the guards of a service', () => {
     await failure(client.call('orders', 'GET', '/'))
     expect(seen.outcomes[0]).toMatchObject({ ok: false, error: { code: 'HTTP_503', status: 503 } })
     const silentClient = stubClient(new StubTransport(silent), { retry: false, guards: [guard('a', seen)] }).client
-    const ended = failure(silentClient.call('orders', 'GET', '/', undefined, { timeoutMs: 50 }))
-    await vi.advanceTimersByTimeAsync(50)
+    const ended = failure(silentClient.call('orders', 'GET', '/', undefined, { timeoutMs: 1_000 }))
+    await vi.advanceTimersByTimeAsync(1_000)
     await ended
     expect(seen.outcomes[1]).toMatchObject({ ok: false, error: { code: 'ERR_GATELESS_TIMEOUT' } })
+  })
+
+  it('judge nobody by a caller who gave no time, nor by what never came to an attempt', async () => {
+    const seen = nothing()
+    const { client } = stubClient(new StubTransport(silent), { guards: [guard('a', seen)] })
+    const ended = failure(client.call('orders', 'GET', '/', undefined, { timeoutMs: 20 }))
+    await vi.advanceTimersByTimeAsync(20)
+    await ended
+    await failure(client.call('nobody-knows', 'GET', '/'))
+    expect(seen.log).toEqual(['a admits', 'a ignored', 'a admits', 'a ignored'])
+  })
+
+  it('hear how long a failure asks to be left alone', async () => {
+    const seen = nothing()
+    const breaker = new CircuitBreaker({ failureThreshold: 1, recoveryTimeoutMs: 100 })
+    const busy = answer({ status: 429, headers: { 'retry-after': '20' } })
+    const { client } = stubClient(new StubTransport(busy), {
+      retry: false,
+      guards: [guard('a', seen), breaker],
+      breaker: { service: { failureThreshold: 1, recoveryTimeoutMs: 100 } },
+    })
+    const opened: (number | undefined)[] = []
+    client.on('breaker', () => opened.push(1))
+    await failure(client.call('orders', 'GET', '/'))
+    expect(seen.outcomes[0]).toMatchObject({ ok: false, error: { status: 429, retryAfterMs: 20_000 } })
+    expect(breaker.retryAfterMs).toBe(20_000)
+    breaker.reset()
+    expect(await failure(client.call('orders', 'GET', '/'))).toMatchObject({
+      code: 'ERR_GATELESS_CIRCUIT_OPEN',
+      retryAfterMs: 20_000,
+    })
+    expect(opened).toEqual([1])
+  })
+
+  it('hold no timer for a call’s own time limit once it is over', async () => {
+    const { client, leases } = stubClient(new StubTransport(json({})), { guards: [guard('a', nothing())] })
+    await client.call('orders', 'GET', '/', undefined, { timeoutMs: 6_000 })
+    await expectNothingLeft(leases)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('that cannot judge are told of, and hang nobody', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const log: string[] = []
+    const seen = { ...nothing(), log }
+    const broken: Guard = {
+      ...guard('b', seen),
+      judge: () => {
+        throw new Error('mine')
+      },
+    }
+    const { client } = stubClient(new StubTransport(json({ fine: true })), { guards: [guard('a', seen), broken] })
+    expect(await client.call('orders', 'GET', '/')).toEqual({ fine: true })
+    expect(log).toEqual(['a admits', 'b admits', 'b ignored', 'a success'])
+    expect(warned).toHaveBeenCalledExactlyOnceWith('b: judge failed: mine', { type: 'GatelessWarning' })
+    warned.mockRestore()
   })
 
   it('a caller’s mistake (4xx) is no failure to them', async () => {

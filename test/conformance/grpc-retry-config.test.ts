@@ -188,7 +188,10 @@ describe('a gRPC service config', () => {
         { name: [{}], hedgingPolicy: { maxAttempts: 2, nonFatalStatusCodes: [name, name.toLowerCase(), code] } },
       ],
     }
-    expect(grpcServiceConfig(json).hedging?.nonFatalStatusCodes).toEqual([code, code, code])
+    const retryable = grpcServiceConfig(json).hedging?.retryable
+    expect(Array.from({ length: 17 }, (_, other) => other).filter((other) => retryable?.({ code: other }))).toEqual([
+      code,
+    ])
   })
 
   it('reads own properties only (FAULTS 94)', () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
+  Hedge,
   grpcServiceConfig,
   RetryBudget,
   type RetryOptions,
@@ -50,7 +51,7 @@ describe('attempts', () => {
   ])('maxAttempts %i is %i', (given, taken) => {
     expect(options(config({ maxAttempts: given })).maxAttempts).toBe(taken)
     const hedged = { methodConfig: [{ name: [{}], hedgingPolicy: { maxAttempts: given } }] }
-    expect(grpcServiceConfig(hedged).hedging?.maxAttempts).toBe(taken)
+    expect(grpcServiceConfig(hedged).hedging?.maxHedges).toBe(taken - 1)
   })
 
   it.each([
@@ -269,10 +270,20 @@ describe('the entry of a method', () => {
   it('may be about hedges', () => {
     const policy = { maxAttempts: 4, hedgingDelay: '0.5s', nonFatalStatusCodes: ['UNAVAILABLE', 13, 'aborted'] }
     const hedged = grpcServiceConfig({ methodConfig: [{ name: [{}], hedgingPolicy: policy }] })
-    expect(hedged.hedging).toEqual({ maxAttempts: 4, hedgingDelayMs: 500, nonFatalStatusCodes: [14, 13, 10] })
+    expect(hedged.hedging).toEqual({
+      maxHedges: 3,
+      delayMs: 500,
+      retryable: expect.any(Function),
+      retryAfterOf: expect.any(Function),
+    })
     expect(hedged.retry).toBeUndefined()
+    expect(new Hedge(hedged.hedging).info).toMatchObject({ maxAttempts: 4 })
+    const fatal = [14, 13, 10, 9, 'x'].map((code) => hedged.hedging?.retryable?.({ code }))
+    expect(fatal).toEqual([true, true, true, false, false])
+    expect(hedged.hedging?.retryable?.(new Error('no code'))).toBe(false)
     const bare = grpcServiceConfig({ methodConfig: [{ name: [{}], hedgingPolicy: { maxAttempts: 2 } }] })
-    expect(bare.hedging).toEqual({ maxAttempts: 2, hedgingDelayMs: 0, nonFatalStatusCodes: [] })
+    expect(bare.hedging).toMatchObject({ maxHedges: 1, delayMs: 0, retryable: expect.any(Function) })
+    expect(bare.hedging?.retryable?.({ code: 14 })).toBe(false)
   })
 })
 

@@ -145,9 +145,12 @@ describe('a description', () => {
   it('says what one call may cost at worst', () => {
     expect(text()).toBe('the work\nOne call runs the work once; nothing limits how long it takes.')
     expect(text(limit('t', 5))).toContain('One call runs the work once, and ends within 5 ms.')
+    expect(text(info('bulkhead', 'b'), limit('t', 5))).toContain('only parts of it have a limit')
+    expect(text(info('timeout', 't', { timeoutMs: 5, cooperative: true }))).toContain('only parts of it have a limit')
+    expect(text(retry(2, { timeoutMs: 5 }))).toContain('only parts of it have a limit')
     expect(text(retry(2))).toContain('One call runs the work up to 2 times; nothing limits how long it takes.')
     expect(text(retry(2), limit('t', 5))).toContain(
-      'up to 2 times; only single tries have a limit on how long it takes.',
+      'up to 2 times; only parts of it have a limit on how long it takes.',
     )
   })
 })

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { TimeoutError } from '../../src/core/errors.ts'
+import { GatelessError, TimeoutError } from '../../src/core/errors.ts'
 import type { Outcome, Verdict } from '../../src/core/outcome.ts'
 import { pipeline } from '../../src/core/pipeline.ts'
 import {
@@ -347,6 +347,32 @@ describe('what an outcome says about load', () => {
     expect(algorithm.samples).toHaveLength(2)
   })
 
+  it('is never asked about what this process refused', async () => {
+    const classify = vi.fn((): 'failure' => 'failure')
+    const { limiter, algorithm } = noted({ classify })
+    const refusal = new GatelessError('ERR_GATELESS_BULKHEAD_FULL', 'full', { local: true })
+    await outcome(limiter.execute(() => Promise.reject(refusal)))
+    expect(classify).not.toHaveBeenCalled()
+    expect(algorithm.samples).toEqual([])
+  })
+
+  it.each([
+    [() => 'Failure', '"Failure"'],
+    [() => undefined, 'undefined'],
+    [() => Promise.reject(new Error('async')), 'an object'],
+  ])('is decided by the default when that rule answers nonsense, which is reported (%#)', async (answer, shown) => {
+    const { limiter, algorithm } = noted({ classify: answer as never })
+    const faults: unknown[] = []
+    limiter.on('error', (fault) => faults.push(fault))
+    await limiter.execute(() => 'ran')
+    expect(algorithm.last).toMatchObject({ dropped: false })
+    await outcome(limiter.execute(() => Promise.reject(new Error('no such order'))))
+    expect(algorithm.samples).toHaveLength(1)
+    faults.pop()
+    const error = new TypeError(`classify must answer 'success', 'failure' or 'ignore', got ${shown}`)
+    expect(faults).toEqual([{ event: 'classify', error }])
+  })
+
   it('is decided by the default when that rule throws, which is reported', async () => {
     const { limiter, algorithm } = noted({
       classify: () => {
@@ -472,5 +498,11 @@ describe('an aborted call', () => {
     const work = vi.fn()
     await expect(limiter.execute(work, { signal: controller.signal })).rejects.toBe('now')
     expect(work).not.toHaveBeenCalled()
+  })
+})
+
+describe('the message of a refusal', () => {
+  it('has its grammar for a single call', () => {
+    expect(new ConcurrencyLimitedError('stock', 1).message).toBe('stock allows 1 call at once now, and it is in flight')
   })
 })

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { TimeoutError } from '../../src/core/errors.ts'
+import { GatelessError, TimeoutError } from '../../src/core/errors.ts'
 import { pipeline } from '../../src/core/pipeline.ts'
 import { AdaptiveThrottle, type AdaptiveThrottleOptions, Bulkhead, ThrottledError } from '../../src/limits/index.ts'
 import { seededRandom } from '../../src/time/random.ts'
@@ -290,6 +290,29 @@ describe('what counts for a throttle', () => {
     await outcome(throttle.execute(fail))
     await throttle.execute(() => 'busy')
     expect(throttle.metrics).toMatchObject({ requests: 3, accepts: 2 })
+  })
+
+  it('is never asked about what this process refused', async () => {
+    const classify = vi.fn((): 'failure' => 'failure')
+    const throttle = make({ classify })
+    const refusal = new GatelessError('ERR_GATELESS_BULKHEAD_FULL', 'full', { local: true })
+    await outcome(throttle.execute(() => Promise.reject(refusal)))
+    expect(classify).not.toHaveBeenCalled()
+    expect(throttle.metrics).toMatchObject({ requests: 0, accepts: 0 })
+  })
+
+  it.each([
+    [() => 'Failure', '"Failure"'],
+    [() => undefined, 'undefined'],
+    [() => Promise.reject(new Error('async')), 'an object'],
+  ])('is decided by the default when that rule answers nonsense, which is reported (%#)', async (answer, shown) => {
+    const throttle = make({ classify: answer as never })
+    const faults: unknown[] = []
+    throttle.on('error', (fault) => faults.push(fault))
+    await throttle.execute(() => 'ran')
+    expect(throttle.metrics).toMatchObject({ requests: 1, accepts: 1 })
+    const error = new TypeError(`classify must answer 'success', 'failure' or 'ignore', got ${shown}`)
+    expect(faults).toEqual([{ event: 'classify', error }])
   })
 
   it('is decided by the default when that rule throws, which is reported', async () => {

@@ -575,3 +575,16 @@ describe('the scope of a call', () => {
     scope.dispose()
   })
 })
+
+describe('work that is no function', () => {
+  it('is refused with a TypeError that names the policy, and takes no slot', async () => {
+    const bulkhead = new Bulkhead({ maxConcurrent: 1 })
+    await expect(bulkhead.execute(undefined as never)).rejects.toThrow(
+      new TypeError('Bulkhead.execute: operation must be a function, got undefined'),
+    )
+    expect(() => bulkhead.wrap('work' as never)).toThrow(
+      new TypeError('Bulkhead.wrap: operation must be a function, got "work"'),
+    )
+    expect(bulkhead.metrics).toEqual({ inFlight: 0, queued: 0, rejected: 0 })
+  })
+})

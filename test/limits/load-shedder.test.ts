@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { CallContext } from '../../src/core/context.ts'
 import { pipeline } from '../../src/core/pipeline.ts'
 import { isRefusal } from '../../src/core/policy.ts'
 import { Bulkhead, LoadShedder, LoadShedError, type LoadShedderOptions } from '../../src/limits/index.ts'
@@ -260,9 +261,10 @@ describe('a load shedder in use', () => {
   it('takes a priority that is no number for 0', () => {
     const { shedder, at } = loaded()
     at(0.85)
-    expect(isRefusal(shedder.admit(scopeWith({ priority: Number.NaN })))).toBe(false)
+    const odd = { priority: Number.NaN } as CallContext
+    expect(isRefusal(shedder.admit(odd))).toBe(false)
     at(0.95)
-    expect(isRefusal(shedder.admit(scopeWith({ priority: Number.NaN })))).toBe(true)
+    expect(isRefusal(shedder.admit(odd))).toBe(true)
   })
 
   it('tells what it sheds, and survives a listener that throws', () => {
@@ -333,5 +335,19 @@ describe('configuring a load shedder', () => {
     const { info } = shedder
     expect(() => shedder.configure(patch as object)).toThrow(message)
     expect(shedder.info).toBe(info)
+  })
+})
+
+describe('a single priority', () => {
+  it('is shed from `startAt` on, whatever `fullAt` is, and comes back below the hysteresis', () => {
+    let load = 0.49
+    const shedder = new LoadShedder({ load: () => load, priorities: [0], startAt: 0.5, hysteresis: 0.1 })
+    expect(shedder.tryAcquire(9)).toBeDefined()
+    load = 0.5
+    expect(shedder.tryAcquire(9)).toBeUndefined()
+    load = 0.4
+    expect(shedder.tryAcquire(9)).toBeUndefined()
+    load = 0.39
+    expect(shedder.tryAcquire(9)).toBeDefined()
   })
 })

@@ -62,4 +62,43 @@ describe('a rate limiter under any schedule', () => {
       ),
     )
   })
+
+  it('has let go by any time whoever was promised a turn by then, however late its timers are (property)', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 8_000 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 1, max: 80 }),
+        fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 20 }),
+        async (limit, burst, callers, steps) => {
+          const fake = new FakeClock()
+          let late = 0
+          const now = (): number => fake.now() + late
+          const clock = { now, setTimeout: fake.setTimeout, clearTimeout: fake.clearTimeout }
+          const limiter = new RateLimiter({ limit, burst, maxQueue: 100, clock })
+          let through = 0
+          const began = now()
+          const calls = Array.from({ length: callers }, () => limiter.execute(() => (through += 1)))
+          for (const ms of steps) {
+            // What passes here passes without any timer: the process was busy.
+            late += ms
+            await fake.advance(1)
+            // In integers, as the bucket counts.
+            const due = burst + Math.floor(((now() - began) * limit) / 1_000)
+            const shown = limiter.metrics
+            limiter.tryAcquire()
+            await fake.advance(0)
+            expect(through).toBe(Math.min(callers, due))
+            expect(shown.available).toBeLessThanOrEqual(burst)
+            if (through < callers) expect(limiter.metrics.rejected).toBeGreaterThan(0)
+            else break
+          }
+          late += 100_000
+          await fake.advance(100_000)
+          await Promise.all(calls)
+          expect(fake.pending).toBe(0)
+        },
+      ),
+    )
+  })
 })

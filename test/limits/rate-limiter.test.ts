@@ -170,6 +170,18 @@ describe.each(['token-bucket', 'sliding-window'] as const)('waiting for a turn (
     await Promise.all(calls)
   })
 
+  it('leaves nothing to be had while somebody waits whose timer is late', async () => {
+    let late = 0
+    const limiter = queued({ clock: { now: () => performance.now() + late } })
+    const calls = [timed(limiter, []), timed(limiter, [])]
+    await vi.advanceTimersByTimeAsync(80)
+    late = 45
+    expect(limiter.metrics.queued).toBe(1)
+    expect(limiter.metrics.available).toBeCloseTo(algorithm === 'token-bucket' ? 0.25 : 0, 9)
+    await vi.advanceTimersByTimeAsync(20)
+    await Promise.all(calls)
+  })
+
   it('takes one timer, however many wait', async () => {
     const limiter = queued()
     const calls = Array.from({ length: 8 }, () => timed(limiter, []))
@@ -410,13 +422,183 @@ describe('events of a rate limiter', () => {
 
 describe('a dry run of a rate limiter', () => {
   it('lets everything through at once, and says what it would have refused', () => {
-    const limiter = make({ limit: 1, maxQueue: 5, dryRun: true })
+    const limiter = make({ limit: 1, dryRun: true })
     const told = vi.fn()
     limiter.on('rejected', told)
     for (let i = 0; i < 3; i += 1) permitOf(limiter.admit(scopeWith()))
     expect(limiter.tryAcquire()).toBeDefined()
     expect(told.mock.calls).toEqual(Array.from({ length: 3 }, () => [{ retryAfterMs: 1_000, dryRun: true }]))
     expect(limiter.metrics).toEqual({ available: 0, queued: 0, rejected: 3 })
+  })
+
+  describe.each(['token-bucket', 'sliding-window'] as const)('with a queue (%s)', (algorithm) => {
+    const dry = (options: Partial<RateLimiterOptions> = {}): RateLimiter =>
+      make({ limit: 1, intervalMs: 10, algorithm, maxQueue: 5, dryRun: true, ...options })
+
+    it('does not report those who would only have waited', () => {
+      const limiter = dry()
+      for (let i = 0; i < 4; i += 1) permitOf(limiter.admit(scopeWith()))
+      expect(limiter.metrics).toEqual({ available: 0, queued: 0, rejected: 0 })
+      expect(limiter.retryAfterMs).toBe(40)
+    })
+
+    it('reports those for whom there would have been no room, and whoever asks for leave now', () => {
+      const limiter = dry()
+      const told = vi.fn()
+      limiter.on('rejected', told)
+      for (let i = 0; i < 7; i += 1) permitOf(limiter.admit(scopeWith()))
+      expect(limiter.tryAcquire()).toBeDefined()
+      expect(told.mock.calls).toEqual([[{ retryAfterMs: 60, dryRun: true }], [{ retryAfterMs: 60, dryRun: true }]])
+    })
+
+    it('reports those who would not have waited so long', () => {
+      const limiter = dry({ maxWaitMs: 20 })
+      for (let i = 0; i < 5; i += 1) permitOf(limiter.admit(scopeWith()))
+      expect(limiter.metrics.rejected).toBe(2)
+      const short = dry()
+      permitOf(short.admit(scopeWith()))
+      const scope = scopeWith({ timeoutMs: 10 })
+      permitOf(short.admit(scope))
+      scope.dispose()
+      expect(short.metrics.rejected).toBe(1)
+    })
+
+    it('serves them in their turns, as a real queue would', async () => {
+      const limiter = dry()
+      const real = dry({ dryRun: false })
+      const calls: Promise<unknown>[] = []
+      const both = (): void => {
+        permitOf(limiter.admit(scopeWith()))
+        calls.push(outcome(real.execute(() => 1)))
+      }
+      for (const [count, waitMs] of [
+        [6, 25],
+        [4, 7],
+        [1, 19],
+        [9, 200],
+        [3, 1],
+        [2, 60],
+        [1, 10],
+      ] as const) {
+        for (let i = 0; i < count; i += 1) both()
+        expect(limiter.metrics.rejected).toBe(real.metrics.rejected)
+        expect(limiter.retryAfterMs).toBe(real.retryAfterMs)
+        await vi.advanceTimersByTimeAsync(waitMs)
+        expect(limiter.metrics.available).toBe(real.metrics.available)
+      }
+      expect(real.metrics.rejected).toBeGreaterThan(0)
+      await Promise.all(calls)
+    })
+
+    it('goes on when the clock goes backwards', () => {
+      let now = 1_000_000
+      const limiter = dry({ maxQueue: 1, clock: { now: () => now } })
+      for (let i = 0; i < 2; i += 1) permitOf(limiter.admit(scopeWith()))
+      now = 0
+      expect(limiter.retryAfterMs).toBe(20)
+      now = 20
+      permitOf(limiter.admit(scopeWith()))
+      expect(limiter.metrics.rejected).toBe(0)
+    })
+
+    it('gives a turn at its very time', async () => {
+      const limiter = dry({ maxQueue: 1 })
+      for (let i = 0; i < 2; i += 1) permitOf(limiter.admit(scopeWith()))
+      await vi.advanceTimersByTimeAsync(10)
+      permitOf(limiter.admit(scopeWith()))
+      expect(limiter.metrics.rejected).toBe(0)
+    })
+
+    it('begins anew after a quiet spell', async () => {
+      const limiter = dry()
+      for (let round = 0; round < 2; round += 1) {
+        for (let i = 0; i < 3; i += 1) permitOf(limiter.admit(scopeWith()))
+        expect(limiter.retryAfterMs).toBe(30)
+        await vi.advanceTimersByTimeAsync(100)
+        expect(limiter.metrics.available).toBe(1)
+        await vi.advanceTimersByTimeAsync(100)
+      }
+    })
+
+    it('gives turns that were due before other numbers at the old ones', async () => {
+      const limiter = dry()
+      for (let i = 0; i < 4; i += 1) permitOf(limiter.admit(scopeWith()))
+      await vi.advanceTimersByTimeAsync(35)
+      limiter.configure({ intervalMs: 100 })
+      expect(limiter.retryAfterMs).toBe(algorithm === 'token-bucket' ? 50 : 95)
+    })
+
+    it('that ends forgets who would be waiting', () => {
+      const limiter = dry()
+      for (let i = 0; i < 3; i += 1) permitOf(limiter.admit(scopeWith()))
+      limiter.configure({ limit: 1 })
+      expect(limiter.retryAfterMs).toBe(30)
+      limiter.configure({ dryRun: false })
+      expect(limiter.retryAfterMs).toBe(10)
+    })
+  })
+})
+
+describe('turns that are promised', () => {
+  it.each([
+    [900, 1, 901],
+    [5_000, 1, 5_001],
+    [5_000, 3, 5_003],
+  ])(
+    'are kept although timers have whole milliseconds: %i per second, %i in a burst',
+    async (limit, burst, expected) => {
+      const limiter = make({ limit, burst, maxQueue: 6_000 })
+      let through = 0
+      const calls = Array.from({ length: 6_000 }, () => limiter.execute(() => (through += 1)))
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(through).toBe(expected)
+      await vi.advanceTimersByTimeAsync(10_000)
+      await Promise.all(calls)
+    },
+  )
+
+  it('are made good after a timer that was late: everybody goes whose turn has come', async () => {
+    let late = 0
+    const limiter = make({ limit: 100, burst: 1, maxQueue: 50, clock: { now: () => performance.now() + late } })
+    let through = 0
+    const calls = Array.from({ length: 11 }, () => limiter.execute(() => (through += 1)))
+    late = 45
+    expect(limiter.retryAfterMs).toBe(65)
+    expect(limiter.metrics.available).toBe(0)
+    await vi.advanceTimersByTimeAsync(10)
+    expect(through).toBe(6)
+    await vi.advanceTimersByTimeAsync(44)
+    expect(through).toBe(10)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(through).toBe(11)
+    await Promise.all(calls)
+  })
+
+  it('save up no more than a burst when nobody waits for them any more', async () => {
+    let late = 0
+    const limiter = make({ limit: 100, burst: 2, maxQueue: 50, clock: { now: () => performance.now() + late } })
+    const calls = Array.from({ length: 4 }, () => limiter.execute(() => 1))
+    late = 1_000
+    expect(limiter.metrics.available).toBe(2)
+    expect(limiter.tryAcquire()).toBeDefined()
+    expect(limiter.tryAcquire()).toBeDefined()
+    expect(limiter.tryAcquire()).toBeUndefined()
+    await Promise.all(calls)
+    expect(limiter.metrics).toEqual({ available: 0, queued: 0, rejected: 1 })
+  })
+
+  it('that were due before other numbers are kept at the old ones', async () => {
+    let late = 0
+    const limiter = make({ limit: 100, burst: 1, maxQueue: 50, clock: { now: () => performance.now() + late } })
+    let through = 0
+    const calls = Array.from({ length: 6 }, () => limiter.execute(() => (through += 1)))
+    late = 35
+    limiter.configure({ limit: 10 })
+    await flush()
+    expect(through).toBe(4)
+    expect(limiter.retryAfterMs).toBe(250)
+    await vi.advanceTimersByTimeAsync(200)
+    await Promise.all(calls)
   })
 })
 

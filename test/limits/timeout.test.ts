@@ -335,7 +335,13 @@ describe('options', () => {
     const options = { timeoutMs: 100, name: 'mine' }
     const policy = timeout(options)
     options.timeoutMs = 5
-    expect(policy.info).toEqual({ kind: 'timeout', name: 'mine', summary: 'ends after 100 ms', timeoutMs: 100 })
+    expect(policy.info).toEqual({
+      kind: 'timeout',
+      name: 'mine',
+      summary: 'ends after 100 ms',
+      timeoutMs: 100,
+      cooperative: false,
+    })
     expect(timeout({ timeoutMs: 5, mode: 'cooperative' }).info.summary).toBe('asks to end after 5 ms')
     expect(() => pipeline(policy, timeout({ timeoutMs: 200 }))).toThrow('can never fire first')
   })

@@ -148,6 +148,18 @@ describe('RetryBudget.shared', () => {
     expect(() => RetryBudget.shared(5 as never)).toThrow(TypeError)
   })
 
+  it.each([[{}], [undefined], [null], [{ deposit: () => {} }]])(
+    'refuses a function that makes no budget: %o',
+    (made) => {
+      expect(() => RetryBudget.shared('shared: made', () => made as never)).toThrow(
+        /^RetryBudget\.shared: the function must make a budget, got (an object|null|undefined)$/,
+      )
+      // Nothing of it is remembered.
+      expect(RetryBudget.shared('shared: made')).toBeInstanceOf(RetryBudget)
+      for (let i = 0; i < RetryBudget.MAX_SHARED; i += 1) RetryBudget.shared(`shared: fill ${i}`)
+    },
+  )
+
   it('forgets the key not asked for longest, so that keys from data cannot grow it (FAULTS 55)', () => {
     expect(RetryBudget.MAX_SHARED).toBe(1_000)
     const kept = RetryBudget.shared('shared: kept')

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { GatelessError } from '../../src/core/errors.ts'
+import { GatelessError, TimeoutError } from '../../src/core/errors.ts'
 import { fixedBackoff, type RetryOptions, RetryPolicy, RetryProgress, RetryQuota } from '../../src/retry/index.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 
@@ -163,9 +163,9 @@ describe('metrics', () => {
     await run(2)
     expect(counted.metrics).toEqual({
       calls: 7,
-      // Five retries were all the budget had.
-      attempts: 12,
-      retries: 5,
+      // Five retries were all the budget had; one was granted and given up before it began.
+      attempts: 11,
+      retries: 4,
       recovered: 1,
       exhausted: 1,
       suppressed: 1,
@@ -327,5 +327,66 @@ describe('what the remote asked for', () => {
     expect(judge.decide({ attempt: 1, error: busy, progress })).toEqual(yes(hook === 'kindOf' ? 700 : 100))
     expect(progress.kind).toBe('transient')
     expect(faults).toEqual([{ event: hook, error: fault }])
+  })
+})
+
+describe('a call that ends from outside', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+
+  afterEach(() => {
+    expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
+  })
+
+  const watched = (options: RetryOptions = {}) => {
+    const judge = new RetryPolicy({ backoff: fixedBackoff({ delayMs: 100 }), ...options })
+    const told: unknown[] = []
+    judge.on('gave-up', ({ attempts, reason }) => told.push([attempts, reason]))
+    return { judge, told }
+  }
+
+  it('while it waits made one try, and says so', async () => {
+    const { judge, told } = watched()
+    const controller = new AbortController()
+    const call = judge.execute(() => Promise.reject(error), { signal: controller.signal })
+    call.catch(() => {})
+    await vi.advanceTimersByTimeAsync(50)
+    controller.abort('left')
+    await expect(call).rejects.toBe('left')
+    expect(told).toEqual([[1, 'aborted']])
+    expect(judge.metrics).toMatchObject({ calls: 1, attempts: 1, retries: 0, aborted: 1, outOfTime: 0 })
+  })
+
+  it.each([
+    ['in the middle of its first try', 50, 1],
+    ['in the middle of a later one', 150, 2],
+  ])('by its own time, %s, ran out of time', async (_, timeoutMs, attempts) => {
+    const { judge, told } = watched()
+    const call = judge.execute(
+      ({ attempt }) => (attempt === attempts ? new Promise(() => {}) : Promise.reject(error)),
+      {
+        timeoutMs,
+      },
+    )
+    call.catch(() => {})
+    await vi.advanceTimersByTimeAsync(200)
+    await expect(call).rejects.toMatchObject({ code: 'ERR_GATELESS_TIMEOUT', limit: 'total' })
+    expect(told).toEqual([[attempts, 'deadline']])
+    expect(judge.metrics).toMatchObject({ attempts, retries: attempts - 1, aborted: 0, outOfTime: 1 })
+  })
+
+  it('by an outer attempt’s time, or by its caller during a try, was given up', async () => {
+    for (const reason of [new TimeoutError(50, 'attempt'), new Error('left')]) {
+      const { judge, told } = watched()
+      const controller = new AbortController()
+      const call = judge.execute(() => new Promise(() => {}), { signal: controller.signal })
+      call.catch(() => {})
+      controller.abort(reason)
+      await expect(call).rejects.toBe(reason)
+      expect(told).toEqual([[1, 'aborted']])
+      expect(judge.metrics).toMatchObject({ attempts: 1, retries: 0, aborted: 1, outOfTime: 0 })
+    }
   })
 })

@@ -100,10 +100,43 @@ describe('Retry-After', () => {
     expect(policy().decide({ attempt: 1, error, retryAfterMs: 50 })).toEqual(yes(100))
   })
 
-  it('is read off a gateless error, unless given', () => {
+  it('is read off the error, unless given', () => {
     expect(policy().decide({ attempt: 1, error: busy })).toEqual(yes(700))
     expect(policy().decide({ attempt: 1, error: busy, retryAfterMs: 300 })).toEqual(yes(300))
-    expect(policy().decide({ attempt: 1, error: decorated(error, { retryAfterMs: 700 }) })).toEqual(yes(100))
+  })
+
+  it.each([
+    ['own', decorated(new Error('busy'), { retryAfterMs: 700 }), 700],
+    ['inherited', Object.create({ retryAfterMs: 700 }) as object, 700],
+    ['a fraction', { retryAfterMs: 700.5 }, 701],
+    ['nothing', { retryAfterMs: 0 }, 100],
+    ['negative', { retryAfterMs: -1 }, 100],
+    ['no number', { retryAfterMs: Number.NaN }, 100],
+    ['for ever', { retryAfterMs: Number.POSITIVE_INFINITY }, 100],
+    ['text', { retryAfterMs: '700' }, 100],
+    ['of a text', 'busy', 100],
+    ['of null', null, 100],
+    ['of undefined', undefined, 100],
+  ])('is read off any error: %s', (_, thrown, delayMs) => {
+    expect(policy({ retryable: () => true }).decide({ attempt: 1, error: thrown })).toEqual(yes(delayMs))
+  })
+
+  it('of no time at all stands in the place of the backoff where it is to be exact', () => {
+    const judge = policy({ retryAfterMode: 'exact', retryable: () => true })
+    expect(judge.decide({ attempt: 1, error: { retryAfterMs: 0 } })).toEqual(yes(0))
+  })
+
+  it('behind a getter that throws says nothing, and is nobody’s fault', () => {
+    const judge = policy({ retryable: () => true })
+    const faults = vi.fn()
+    judge.on('error', faults)
+    const trap = Object.defineProperty(new Error('busy'), 'retryAfterMs', {
+      get() {
+        throw new Error('trap')
+      },
+    })
+    expect(judge.decide({ attempt: 1, error: trap })).toEqual(yes(100))
+    expect(faults).not.toHaveBeenCalled()
   })
 
   it('that ends after the deadline ends the call now (FAULTS 81)', () => {
@@ -254,5 +287,43 @@ describe('options', () => {
         },
       ),
     )
+  })
+})
+
+describe('metrics of decisions', () => {
+  it('count what was granted, and nothing else', () => {
+    const judge = policy({ maxAttempts: 2 })
+    judge.decide({ attempt: 1, error })
+    expect(judge.metrics).toMatchObject({ retries: 1, exhausted: 0 })
+    judge.decide({ attempt: 2, error })
+    expect(judge.metrics).toMatchObject({ retries: 1, exhausted: 1 })
+  })
+})
+
+describe('a failure that makes no sense', () => {
+  it.each([
+    [undefined, TypeError, 'RetryPolicy.decide: options must be an object, got undefined'],
+    [{}, TypeError, 'RetryPolicy.decide: attempt must be an integer from 1, got undefined'],
+    [{ attempt: '1' }, TypeError, 'RetryPolicy.decide: attempt must be an integer from 1, got "1"'],
+    [{ attempt: Number.NaN }, RangeError, 'RetryPolicy.decide: attempt must be an integer from 1, got NaN'],
+    [{ attempt: 0 }, RangeError, 'RetryPolicy.decide: attempt must be an integer from 1, got 0'],
+    [{ attempt: 1.5 }, RangeError, 'RetryPolicy.decide: attempt must be an integer from 1, got 1.5'],
+  ])('is refused: %o', (failure, Complaint, message) => {
+    const judge = policy()
+    expect(() => judge.decide(failure as never)).toThrow(new Complaint(message))
+    expect(judge.metrics).toMatchObject({ retries: 0, exhausted: 0 })
+  })
+})
+
+describe('work that is no function', () => {
+  it('is refused with a TypeError that names the policy, and is no try', async () => {
+    const judge = policy()
+    await expect(judge.execute(undefined as never)).rejects.toThrow(
+      new TypeError('RetryPolicy.execute: operation must be a function, got undefined'),
+    )
+    expect(() => judge.wrap('work' as never)).toThrow(
+      new TypeError('RetryPolicy.wrap: operation must be a function, got "work"'),
+    )
+    expect(judge.metrics.calls).toBe(0)
   })
 })

@@ -205,8 +205,12 @@ describe('a hedge', () => {
     await vi.advanceTimersByTimeAsync(1)
     await failed
     expect(failing.tries).toBe(1)
-    // Nothing was due, so nothing was suppressed.
-    expect(suppressed).toEqual([])
+    expect(suppressed).toEqual([
+      { attempts: 1, reason: 'not-idempotent' },
+      { attempts: 1, reason: 'not-idempotent' },
+    ])
+    // Which counts what the budget refused.
+    expect(policy.metrics.suppressed).toBe(0)
   })
 
   it('hedges work about which nobody said anything', async () => {
@@ -1041,5 +1045,130 @@ describe('the options of a hedge', () => {
 
   it('reject what is no signal', async () => {
     await expect(hedge().execute(() => 1, { signal: 'no' as never })).rejects.toThrow(TypeError)
+  })
+})
+
+describe('a hedge of a call that ends meanwhile', () => {
+  it.each(['delay', 'failure'] as const)('begins no try when a listener ends the call (%s)', async (cause) => {
+    const policy = hedge()
+    const controller = new AbortController()
+    policy.on('hedge', () => controller.abort('left'))
+    const work = new Scripted(cause === 'delay' ? { ms: 1_000 } : { ms: 10, error: reset() })
+    const call = outcome(policy.execute(work.run, { signal: controller.signal }))
+    await vi.advanceTimersByTimeAsync(60)
+    expect(await call).toEqual({ error: 'left' })
+    expect(work.tries).toBe(1)
+    expect(policy.metrics).toMatchObject({ hedges: 0, inFlight: cause === 'delay' ? 1 : 0 })
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(policy.metrics.inFlight).toBe(0)
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+  })
+
+  it('begins no try when the budget ends it', async () => {
+    for (const method of ['deposit', 'tryWithdraw'] as const) {
+      const controller = new AbortController()
+      const budget = new RetryBudget()
+      vi.spyOn(budget, method).mockImplementation(() => {
+        controller.abort('left')
+        return true
+      })
+      const policy = hedge({ budget })
+      const work = new Scripted({ ms: 1_000 })
+      const call = outcome(policy.execute(work.run, { signal: controller.signal }))
+      await vi.advanceTimersByTimeAsync(60)
+      expect(await call).toEqual({ error: 'left' })
+      expect(work.tries).toBe(method === 'deposit' ? 0 : 1)
+      expect(policy.metrics.hedges).toBe(0)
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+    }
+  })
+})
+
+describe('what a hedge is told', () => {
+  it('of latencies that are none is ignored', () => {
+    const policy = hedge({ delay: { minimumSamples: 1, percentile: 1 } })
+    for (const wrong of [Number.POSITIVE_INFINITY, Number.NaN, -1, '5' as never, undefined as never]) {
+      policy.record(wrong)
+      expect(policy.delayMs()).toBeUndefined()
+    }
+    policy.record(0)
+    expect(policy.delayMs()).toBe(1)
+  })
+
+  it('of a wait by an error of another library is heeded', async () => {
+    const policy = hedge()
+    const work = new Scripted({ ms: 1, error: decorated(reset(), { retryAfterMs: 200 }) }, { ms: 1, value: 'ok' })
+    const call = policy.execute(work.run)
+    await vi.advanceTimersByTimeAsync(202)
+    await expect(call).resolves.toBe('ok')
+    expect(work.startedAt).toEqual([0, 201])
+  })
+
+  it('to run, when it is no function, is refused', async () => {
+    const policy = hedge()
+    await expect(policy.execute(5 as never)).rejects.toThrow(
+      new TypeError('Hedge.execute: operation must be a function, got 5'),
+    )
+    expect(() => policy.wrap(null as never)).toThrow(
+      new TypeError('Hedge.wrap: operation must be a function, got null'),
+    )
+    expect(policy.metrics.calls).toBe(0)
+  })
+})
+
+describe('what the remote says about coming back', () => {
+  const failing = (): Scripted =>
+    new Scripted({ ms: 10, error: reset('first') }, { ms: 1, value: 'second' }, { ms: 1, value: 'third' })
+
+  it('is read by a function of the user’s own', async () => {
+    const work = failing()
+    const asked: unknown[] = []
+    const policy = hedge({
+      retryAfterOf: (error) => {
+        asked.push((error as Error).message)
+        return 200
+      },
+    })
+    const call = policy.execute(work.run)
+    await vi.advanceTimersByTimeAsync(250)
+    await expect(call).resolves.toBe('second')
+    expect(work.startedAt).toEqual([0, 210])
+    expect(asked).toEqual(['first'])
+  })
+
+  it('may be never: no try begins any more, and those under way go on', async () => {
+    const work = new Scripted({ ms: 100, value: 'slow' }, { ms: 10, error: reset() })
+    const policy = hedge({ maxHedges: 3, retryAfterOf: () => 'never' })
+    const call = policy.execute(work.run)
+    await vi.advanceTimersByTimeAsync(100)
+    await expect(call).resolves.toBe('slow')
+    expect(work.tries).toBe(2)
+    const alone = failing()
+    await Promise.all([expect(policy.execute(alone.run)).rejects.toThrow('first'), vi.advanceTimersByTimeAsync(10)])
+    expect(alone.tries).toBe(1)
+  })
+
+  it.each([Number.NaN, -1, 0, undefined])('that is no wait (%s) begins the next try at once', async (advice) => {
+    const work = failing()
+    const call = hedge({ retryAfterOf: () => advice }).execute(work.run)
+    await vi.advanceTimersByTimeAsync(20)
+    await expect(call).resolves.toBe('second')
+    expect(work.startedAt).toEqual([0, 10])
+  })
+
+  it('is nothing when that function throws, which is reported', async () => {
+    const fault = new Error('hook')
+    const policy = hedge({
+      retryAfterOf: () => {
+        throw fault
+      },
+    })
+    const faults: unknown[] = []
+    policy.on('error', (each) => faults.push(each))
+    const work = failing()
+    const call = policy.execute(work.run)
+    await vi.advanceTimersByTimeAsync(20)
+    await expect(call).resolves.toBe('second')
+    expect(faults).toEqual([{ event: 'retryAfterOf', error: fault }])
   })
 })

@@ -222,7 +222,7 @@ describe('the breaker', () => {
     expect(await settled(call)).toEqual({ error })
     expect(work).toHaveBeenCalledTimes(1)
     expect(events).toEqual([{ attempts: 1, reason: 'circuit-open', error }])
-    expect(policy.metrics).toMatchObject({ circuitOpen: 1, retries: 1 })
+    expect(policy.metrics).toMatchObject({ circuitOpen: 1, attempts: 1, retries: 0 })
   })
 
   it('is asked after whether it is worth it, and before deadline and budget', () => {

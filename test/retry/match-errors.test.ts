@@ -120,8 +120,10 @@ describe('retryOn', () => {
   it.each([
     [{ retryOn: 'ECONNRESET' as never }, 'RetryPolicy: retryOn: matchers must be an array, got "ECONNRESET"'],
     [{ retryOn: [null as never] }, 'RetryPolicy: retryOn: an error is named by'],
+    [{ retryOn: [Number.NaN] }, 'RetryPolicy: retryOn: an error is named by'],
+    [{ retryOn: [] }, 'RetryPolicy: retryOn must be a list that is not empty, got an array'],
     [
-      { retryOn: [], retryable: () => true },
+      { retryOn: [503], retryable: () => true },
       'RetryPolicy: retryable must be left out when retryOn is given, got a function',
     ],
   ])('%o is refused', (options, message) => {

@@ -1,57 +1,66 @@
 import { type Random, randomIndex } from '../../time/random.ts'
-import { type HeapNode, IndexedHeap } from '../indexed-heap.ts'
-import type { Load } from '../load.ts'
+import type { LoadMeter } from '../load.ts'
 import type { Member } from '../member.ts'
+import { MemberRows } from '../member-rows.ts'
+import { SlotHeap } from '../slot-heap.ts'
 import type { PickedCall, Picker, PickRequest } from '../strategy.ts'
 
-/** The least busy of all: a heap by load, moved as calls begin and end. Among equals, who has waited longest. */
+/**
+ * The least busy of all: a heap by load, moved as calls begin and end. Among equals, who has waited longest. For loads
+ * that change only when calls begin and end: one that fades with time would stand where it stood.
+ */
 export class FewestPicker implements Picker {
-  readonly #load: Load
+  readonly #meter: LoadMeter
   readonly #random: Random
-  readonly #heap = new IndexedHeap<Entry>()
-  #entries: Entry[] = []
+  #members: readonly Member[] = []
+  /** When each had its last turn: what decides among equals. */
+  readonly #turns = new MemberRows([Number.NaN])
+  #heap = new SlotHeap(new Float64Array(0), new Float64Array(0))
   #turn = 0
 
-  constructor(load: Load, random: Random) {
-    this.#load = load
+  constructor(meter: LoadMeter, random: Random) {
+    this.#meter = meter
     this.#random = random
   }
 
   update(members: readonly Member[]): void {
-    const former = new Map(this.#heap.drain().map((entry) => [entry.member, entry.tie]))
+    this.#members = members
+    this.#meter.update(members)
+    this.#turns.update(members)
     // Newcomers line up behind a random one of themselves: every client would else begin with the same instance.
-    const shift = members.length === 0 ? 0 : randomIndex(this.#random, members.length)
-    this.#entries = members.map((member, i) => {
-      const tie = former.get(member) ?? this.#turn + ((i + shift) % members.length)
-      return { member, key: this.#load(member), tie, at: -1 }
-    })
-    this.#turn += members.length
-    for (const entry of this.#entries) this.#heap.push(entry)
+    const count = members.length
+    const shift = count === 0 ? 0 : randomIndex(this.#random, count)
+    const turns = this.#turns.values
+    for (let slot = 0; slot < count; slot += 1) {
+      if (Number.isNaN(turns[slot])) turns[slot] = this.#turn + ((slot + shift) % count)
+    }
+    this.#turn += count
+    this.#heap = new SlotHeap(
+      Float64Array.from(members, ({ slot }) => this.#meter.load(slot, Number.NaN)),
+      turns,
+    )
   }
 
   pick({ exclude }: PickRequest): Member | undefined {
-    if (exclude === undefined) return this.#heap.top?.member
-    return this.#heap.topWhere(({ member }) => !exclude.has(member.id))?.member
+    const slot =
+      exclude === undefined
+        ? this.#heap.top
+        : this.#heap.topWhere((each) => !exclude.has((this.#members[each] as Member).id))
+    return slot === undefined ? undefined : this.#members[slot]
+  }
+
+  /** How it rates a member, for reports. */
+  score({ slot }: Member): number | undefined {
+    return slot < 0 ? undefined : this.#meter.load(slot, Number.NaN)
   }
 
   started({ member }: PickedCall): void {
-    const entry = this.#entries[member.slot]
-    if (entry === undefined) return
-    entry.tie = ++this.#turn
-    this.#weigh(entry)
+    const { slot } = member
+    if (slot >= 0) this.#heap.set(slot, this.#meter.load(slot, Number.NaN), ++this.#turn)
   }
 
   settled({ member }: PickedCall): void {
-    const entry = this.#entries[member.slot]
-    if (entry !== undefined) this.#weigh(entry)
+    const { slot } = member
+    if (slot >= 0) this.#heap.set(slot, this.#meter.load(slot, Number.NaN), this.#heap.tie(slot))
   }
-
-  #weigh(entry: Entry): void {
-    entry.key = this.#load(entry.member)
-    this.#heap.moved(entry)
-  }
-}
-
-interface Entry extends HeapNode {
-  readonly member: Member
 }

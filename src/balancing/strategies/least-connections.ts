@@ -1,8 +1,8 @@
 import { OptionReader } from '../../core/options.ts'
-import { inFlightLoad } from '../load.ts'
+import { CountedMeter, InFlightMeter } from '../load.ts'
 import type { Strategy, StrategyContext } from '../strategy.ts'
 import { FewestPicker } from './fewest-picker.ts'
-import { SampledPicker } from './sampled-picker.ts'
+import { MeteredPicker } from './sampled-picker.ts'
 
 export interface LeastConnectionsOptions {
   /**
@@ -36,7 +36,9 @@ export function leastConnections(options?: LeastConnectionsOptions): Strategy {
   return Object.freeze({
     name: choices === 2 ? 'least-connections' : `least-connections of ${choices}`,
     create: ({ random }: StrategyContext) =>
-      choices === 'all' ? new FewestPicker(inFlightLoad, random) : new SampledPicker(choices, inFlightLoad, random),
+      choices === 'all'
+        ? new FewestPicker(new InFlightMeter(), random)
+        : new MeteredPicker(choices, new CountedMeter(), random),
   })
 }
 
