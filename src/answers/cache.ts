@@ -117,7 +117,7 @@ export class CachePolicy extends TypedEmitter<CacheEvents> implements Policy {
   /** Forgets everything, also what is being fetched now. */
   clear(): void {
     this.#fills.clear()
-    for (const key of [...this.#refreshes.keys()]) this.#endRefresh(key)
+    for (const key of this.#refreshes.keys()) this.#endRefresh(key)
     this.#store.clear()
   }
 

@@ -118,9 +118,12 @@ describe('warnings', () => {
   })
 
   it('say what became impossible meanwhile, instead of throwing', () => {
-    const info: { kind: string; name: string; timeoutMs: number } = { kind: 'timeout', name: 'inner', timeoutMs: 5 }
-    const calls = pipeline(timeout({ timeoutMs: 10, name: 'outer' }), { info, execute: async () => 1 as never })
-    info.timeoutMs = 20
+    const changing: { kind: string; name: string; timeoutMs: number } = { kind: 'timeout', name: 'inner', timeoutMs: 5 }
+    const calls = pipeline(timeout({ timeoutMs: 10, name: 'outer' }), {
+      info: changing,
+      execute: async () => 1 as never,
+    })
+    changing.timeoutMs = 20
     expect(calls.warnings).toEqual(['inner (20 ms) stands inside outer (10 ms) and can never fire first'])
   })
 
