@@ -21,7 +21,7 @@ export default [
   subpath('gateless/answers', 'answers/index.js', '14 kB'),
   subpath('gateless/balancing', 'balancing/index.js', '30 kB'),
   subpath('gateless/inbound', 'inbound/index.js', '5 kB'),
-  subpath('gateless/discovery', 'discovery/index.js', '18 kB'),
+  subpath('gateless/discovery', 'discovery/index.js', '28 kB'),
   subpath('gateless/client', 'client/index.js', '50 kB'),
   subpath('gateless', 'index.js', '80 kB'),
 ]

@@ -2,26 +2,28 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { LRUCache } from 'lru-cache'
 import { CallScope } from '../core/context.ts'
 import { TypedEmitter } from '../core/emitter.ts'
-import { ClosedError, isGatelessError } from '../core/errors.ts'
+import { ClosedError } from '../core/errors.ts'
 import type { ServiceInstance } from '../core/instance.ts'
 import { show } from '../core/options.ts'
 import { INSTANCE_LIMITS, isText } from '../core/parse-instance.ts'
 import { race } from '../core/race.ts'
+import type { Clock } from '../time/clock.ts'
 import { DiscoveryError } from './errors.ts'
 import type { DiscoveryEvents } from './events.ts'
-import { type Load, startLoad } from './load.ts'
+import { Loader } from './loader.ts'
+import { DiscoveryCounts, type DiscoveryMetrics } from './metrics.ts'
 import {
   type DiscoverOptions,
   type DiscoveryClientOptions,
   type DiscoverySettings,
   readDiscoveryOptions,
 } from './options.ts'
+import { ProviderWatch } from './provider-watch.ts'
+import { Reserve } from './reserve.ts'
+import { type FoundService, readQuery, searchServices, type ServiceQuery } from './search.ts'
 import { type Accepted, type Need, ServiceRecord } from './service-record.ts'
-import type { Clock } from '../time/clock.ts'
+import type { SavedService } from './snapshot-file.ts'
 import { WatchedService, type WatchListener } from './watched-service.ts'
-
-/** Where the backoff itself fails. */
-const FALLBACK_DELAY_MS = 1_000
 
 /**
  * Knows which instances a service has, and goes on knowing it while the registry is slow, down, confused or gone.
@@ -41,15 +43,35 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
   readonly #records: LRUCache<string, ServiceRecord>
   /** Apart from the others: forgetting one of them would orphan its watchers. */
   readonly #watched = new Map<string, WatchedService>()
-  readonly #loads = new Set<Load>()
-  /** A load serves many callers; it must not run, trace or log as if it were the first one's alone. */
+  readonly #loader: Loader
+  /** What serves many callers must not run, trace or log as if it were the first one's alone. */
   readonly #inOwnContext: ReturnType<typeof AsyncLocalStorage.snapshot> = AsyncLocalStorage.snapshot()
+  /** Where the first lists come from when the provider has none. */
+  readonly #reserve: Reserve | undefined
+  /** The service asked about last: most callers ask about the same one again. */
+  #latest: ServiceRecord | undefined
+  readonly #counts = new DiscoveryCounts()
   #closing: Promise<void> | undefined
 
   constructor(options: DiscoveryClientOptions) {
     super()
     this.#settings = readDiscoveryOptions(options)
     this.#records = new LRUCache({ max: this.#settings.maxServices })
+    const { bootstrap, snapshot } = this.#settings
+    if (bootstrap.size > 0 || snapshot !== undefined) {
+      const onFault = (error: unknown): void => this.reportFault('snapshot', error)
+      this.#reserve = new Reserve(this.#settings, () => this.#saved(), onFault)
+    }
+    this.#loader = new Loader(this.#settings, this.#reserve, this.#counts, {
+      isClosed: () => this.#closing !== undefined,
+      onAccepted: (record, accepted) => this.#report(record, accepted),
+      onFailed: (record, error, retryInMs) => {
+        this.emit('load-failed', { service: record.service, error, retryInMs })
+      },
+      onStale: (record, error) => this.#emitStale(record, error),
+      onSettled: (record) => this.#reschedule(record),
+      onFault: (event, error) => this.reportFault(event, error),
+    })
   }
 
   /** Its source of time. */
@@ -64,8 +86,17 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
    * @throws {ServiceNotFoundError} when the provider knows no such service.
    * @throws {DiscoveryError} when it cannot be asked and nothing is known that may be served.
    */
-  async discover(service: string, options?: DiscoverOptions): Promise<readonly ServiceInstance[]> {
-    return this.#answer(service, options, (record, now) => record.need(now))
+  discover(service: string, options?: DiscoverOptions): Promise<readonly ServiceInstance[]> {
+    const record = this.#find(service)
+    // One promise per list, not per call.
+    if (
+      options === undefined &&
+      this.#closing === undefined &&
+      record?.glance(this.#settings.clock.now()) !== undefined
+    ) {
+      return record.promised
+    }
+    return this.#answer(service, options, needed)
   }
 
   /**
@@ -77,7 +108,9 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
   peek(service: string, now: number = this.#settings.clock.now()): readonly ServiceInstance[] | undefined {
     const record = this.#find(service)
     if (record === undefined || this.#closing !== undefined) return undefined
-    if (record.load === undefined && record.need(now) !== 'none') void this.#load(record)
+    const list = record.glance(now)
+    if (list !== undefined) return list
+    if (record.load === undefined && record.need(now) !== 'none') void this.#loader.load(record)
     return record.peek(now)
   }
 
@@ -102,7 +135,7 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
    * connection to an instance was refused, so the list is likely to be wrong.
    */
   async refresh(service: string, options?: DiscoverOptions): Promise<readonly ServiceInstance[]> {
-    return this.#answer(service, options, (record, now) => record.needNews(now))
+    return this.#answer(service, options, neededNews)
   }
 
   /** Has the service loaded again when it is needed next; until then, and if that fails, the list is served on. */
@@ -111,6 +144,23 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
     if (record === undefined) return
     record.invalidate(this.#settings.clock.now())
     this.#reschedule(record)
+  }
+
+  /**
+   * The services known here whose names, instances or both are like that, by name, each with those instances. Asks
+   * nobody: what was never asked for is not found.
+   *
+   * @example
+   * const canaries = discovery.search({ namePrefix: 'payment-', metadata: { stage: 'canary' } })
+   */
+  search(query: ServiceQuery = {}): readonly FoundService[] {
+    return searchServices(this.#known(), readQuery(query))
+  }
+
+  /** Counts since the client was made, and what is going on now. */
+  get metrics(): DiscoveryMetrics {
+    const { size: watchedServices } = this.#watched
+    return this.#counts.read(watchedServices + this.#records.size, watchedServices, this.#loader.inFlight)
   }
 
   /** Milliseconds since the provider last confirmed what is known; undefined when nothing is. */
@@ -140,7 +190,7 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
     const record = this.#find(service) ?? this.#remember(service)
     const need = needOf(record, clock.now())
     if (need !== 'none') {
-      const load = record.load ?? this.#load(record)
+      const load = record.load ?? this.#loader.load(record)
       if (need === 'load') await (options === undefined ? load : waitFor(load, options, clock))
       this.#assertOpen()
     }
@@ -148,13 +198,36 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
   }
 
   #find(service: string): ServiceRecord | undefined {
-    return this.#watched.get(service)?.record ?? this.#records.get(service)
+    // It is the most recently used one already, so that skipping the look-up hides nothing from the LRU.
+    if (this.#latest?.service === service) return this.#latest
+    const record = this.#watched.get(service)?.record ?? this.#records.get(service)
+    if (record !== undefined) this.#latest = record
+    return record
   }
 
   #remember(service: string): ServiceRecord {
     const record = this.#makeRecord(service)
     this.#records.set(service, record)
+    // The one before may have been forgotten for it.
+    this.#latest = record
     return record
+  }
+
+  *#known(): Iterable<ServiceRecord> {
+    for (const { record } of this.#watched.values()) yield record
+    yield* this.#records.values()
+  }
+
+  *#saved(): Iterable<SavedService> {
+    const { clock } = this.#settings
+    const now = clock.now()
+    for (const record of this.#known()) {
+      const { service, listed: instances = [] } = record
+      const ageMs = record.ageMs(now)
+      if (ageMs !== undefined && instances.length > 0) {
+        yield { service, instances, confirmedAt: clock.wallNow() - ageMs }
+      }
+    }
   }
 
   #makeRecord(service: string): ServiceRecord {
@@ -173,17 +246,50 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
     )
     this.#records.delete(service)
     this.#watched.set(service, watched)
+    if (this.#settings.provider.watch !== undefined) watched.feed = this.#feed(watched)
     return watched
   }
 
   #unpin(watched: WatchedService): void {
-    const { service } = watched.record
-    this.#watched.delete(service)
-    this.#records.set(service, watched.record)
+    const { record, feed } = watched
+    feed?.stop(new ClosedError('the watch'))
+    record.watchEnded(false, this.#settings.clock.now())
+    this.#watched.delete(record.service)
+    this.#records.set(record.service, record)
+    this.#latest = record
+  }
+
+  /** The provider's own watch, begun. */
+  #feed({ record }: WatchedService): ProviderWatch {
+    const { clock } = this.#settings
+    const feed = new ProviderWatch(record.service, this.#settings, {
+      onAnswer: (answer) => {
+        const wasLive = record.isLive
+        record.isLive = true
+        try {
+          this.#report(record, record.accept(answer, clock.now(), 'watch'))
+        } catch (error) {
+          record.isLive = wasLive
+          throw error
+        }
+        this.#reschedule(record)
+      },
+      onBroken: (cause, failures) => {
+        const retryInMs = this.#loader.backoffMs({ attempt: failures, random: this.#settings.random })
+        const error = new DiscoveryError(record.service, cause, retryInMs)
+        record.watchEnded(true, clock.now())
+        this.#counts.watchFailures += 1
+        this.emit('watch-failed', { service: record.service, error, retryInMs })
+        this.#reschedule(record)
+        return retryInMs
+      },
+    })
+    this.#inOwnContext(() => feed.start())
+    return feed
   }
 
   #refreshIfDue({ record }: WatchedService): void {
-    if (record.load === undefined && record.need(this.#settings.clock.now()) !== 'none') void this.#load(record)
+    if (record.load === undefined && record.need(this.#settings.clock.now()) !== 'none') void this.#loader.load(record)
     if (record.load === undefined) this.#reschedule(record)
   }
 
@@ -193,58 +299,20 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
     if (watched?.record === record) this.#inOwnContext(() => watched.schedule())
   }
 
-  #load(record: ServiceRecord): Promise<void> {
-    record.load = this.#inOwnContext(() => this.#runLoad(record))
-    return record.load
-  }
-
-  async #runLoad(record: ServiceRecord): Promise<void> {
-    const { clock, provider, loadTimeoutMs } = this.#settings
-    record.asking(clock.now())
-    const load = startLoad(provider, record.service, loadTimeoutMs, clock)
-    this.#loads.add(load)
-    try {
-      const answer = await load.answer
-      record.load = undefined
-      if (this.#closing === undefined) this.#report(record, record.accept(answer, clock.now()))
-    } catch (error) {
-      record.load = undefined
-      if (this.#closing === undefined) this.#fail(record, error)
-    } finally {
-      this.#loads.delete(load)
-      if (this.#closing === undefined) this.#reschedule(record)
-    }
-  }
-
-  #report(record: ServiceRecord, { change, held, recovered }: Accepted): void {
+  #report(record: ServiceRecord, { change, held, ignored, recovered, confirmed }: Accepted): void {
     const { service } = record
+    if (ignored === true) this.#counts.ignored += 1
     if (recovered) this.emit('recovered', { service })
-    if (held !== undefined) this.#emitStale(record, held)
-    if (change === undefined) return
-    const { added, removed, updated, instances, dropped } = change
-    this.emit('changed', { service, added, removed, updated, instances, dropped })
-    this.#watched.get(service)?.notify()
-  }
-
-  #fail(record: ServiceRecord, cause: unknown): void {
-    const { clock } = this.#settings
-    const asked = isGatelessError(cause) ? cause.retryAfterMs : undefined
-    const retryInMs = record.fail(cause, this.#backoffMs(record), asked, clock.now())
-    const error = new DiscoveryError(record.service, cause, retryInMs)
-    this.emit('load-failed', { service: record.service, error, retryInMs })
-    if (record.listed !== undefined && record.isExpired(clock.now())) this.#emitStale(record, error)
-  }
-
-  #backoffMs(record: ServiceRecord): number {
-    try {
-      const delayMs = this.#settings.errorBackoff.delayMs(record.backoffInput)
-      // From a backoff somebody wrote: after NaN the provider would be asked at each call, after Infinity never again.
-      if (delayMs >= 0 && Number.isFinite(delayMs)) return delayMs
-      this.reportFault('errorBackoff', new RangeError(`delayMs must be a finite number from 0, got ${show(delayMs)}`))
-    } catch (error) {
-      this.reportFault('errorBackoff', error)
+    if (confirmed) this.#reserve?.noteNews()
+    if (change !== undefined) {
+      this.#counts.changes += 1
+      this.emit('changed', { service, ...change })
+      this.#watched.get(service)?.notify()
     }
-    return FALLBACK_DELAY_MS
+    if (held !== undefined) {
+      this.#counts.held += 1
+      this.#emitStale(record, held)
+    }
   }
 
   #emitStale(record: ServiceRecord, error: DiscoveryError): void {
@@ -256,8 +324,15 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
   }
 
   async #close(): Promise<void> {
+    for (const { feed, record } of this.#watched.values()) {
+      feed?.stop(new ClosedError('DiscoveryClient'))
+      record.isLive = false
+    }
     for (const watched of this.#watched.values()) watched.clear()
-    for (const load of this.#loads) load.abort(new ClosedError('DiscoveryClient'))
+    this.#loader.abort(new ClosedError('DiscoveryClient'))
+    // What was learned last is worth more than the file of some seconds ago.
+    await this.#reserve?.close()
+    this.#latest = undefined
     this.#watched.clear()
     this.#records.clear()
     try {
@@ -267,6 +342,9 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
     }
   }
 }
+
+const needed = (record: ServiceRecord, now: number): Need => record.need(now)
+const neededNews = (record: ServiceRecord, now: number): Need => record.needNews(now)
 
 /** One caller's wait for a load that goes on without him. */
 async function waitFor(

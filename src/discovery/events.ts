@@ -14,10 +14,15 @@ export type DiscoveryEvents = {
     /** Entries of the answer that made no sense and were left out. */
     readonly dropped: number
   }
-  /** A list past its time goes on being served, because the provider failed or because its empty answer is not believed yet. */
+  /**
+   * A list that the provider did not confirm goes on being served: it failed, it is slow and this is a list to begin
+   * with, or its answer without instances, or with far fewer, is not believed yet.
+   */
   readonly stale: { readonly service: string; readonly ageMs: number; readonly error: DiscoveryError }
   /** The provider failed; it is not asked about this service again for `retryInMs`. */
   readonly 'load-failed': { readonly service: string; readonly error: DiscoveryError; readonly retryInMs: number }
+  /** The provider's watch broke; it is begun again after `retryInMs`, and the provider is asked instead until then. */
+  readonly 'watch-failed': { readonly service: string; readonly error: DiscoveryError; readonly retryInMs: number }
   /** The provider is believed again. */
   readonly recovered: { readonly service: string }
 }

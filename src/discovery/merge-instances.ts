@@ -18,23 +18,33 @@ export function mergeInstances(
   previous: readonly ServiceInstance[],
   next: readonly ServiceInstance[],
 ): MergedInstances {
-  const before = new Map(previous.map((instance) => [instance.id, instance]))
-  const merged = new Map<string, ServiceInstance>()
-  // Providers promise each id once; a second one of a provider that does not would be counted twice by every balancer.
-  for (const instance of next) {
-    const old = before.get(instance.id)
-    merged.set(instance.id, old !== undefined && sameInstance(old, instance) ? old : instance)
-  }
+  // Most answers come in the order of the one before, and then no index of ten thousand ids has to be built.
+  const inOrder = inSameOrder(previous, next)
+  const before = inOrder ? undefined : new Map(previous.map((instance) => [instance.id, instance]))
+  const merged = inOrder ? next : withoutDuplicates(next)
   const added: ServiceInstance[] = []
   const updated: ServiceInstance[] = []
-  for (const [id, instance] of merged) {
-    const old = before.get(id)
+  const kept = merged.map((instance, index) => {
+    const old = before === undefined ? previous[index] : before.get(instance.id)
+    before?.delete(instance.id)
+    if (old !== undefined && sameInstance(old, instance)) return old
     if (old === undefined) added.push(instance)
-    else if (old !== instance) updated.push(instance)
-  }
-  const removed = previous.filter((instance) => !merged.has(instance.id))
+    else updated.push(instance)
+    return instance
+  })
+  const removed = before === undefined ? [] : [...before.values()]
   const changed = added.length + updated.length + removed.length > 0
-  return { instances: changed ? Object.freeze([...merged.values()]) : previous, added, removed, updated, changed }
+  return { instances: changed ? Object.freeze(kept) : previous, added, removed, updated, changed }
+}
+
+function inSameOrder(previous: readonly ServiceInstance[], next: readonly ServiceInstance[]): boolean {
+  return previous.length === next.length && next.every((instance, index) => instance.id === previous[index]?.id)
+}
+
+/** Providers promise each id once; a second one of a provider that does not would be counted twice by every balancer. */
+function withoutDuplicates(listed: readonly ServiceInstance[]): readonly ServiceInstance[] {
+  const byId = new Map(listed.map((instance) => [instance.id, instance]))
+  return byId.size === listed.length ? listed : [...byId.values()]
 }
 
 /**
@@ -59,7 +69,14 @@ function sameInstance(a: ServiceInstance, b: ServiceInstance): boolean {
   )
 }
 
+/** Without lists of keys: this runs for each instance of each answer. */
 function sameMetadata(a: ServiceInstance['metadata'], b: ServiceInstance['metadata']): boolean {
-  const keys = Object.keys(a)
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key])
+  let surplus = 0
+  for (const key in a) {
+    if (!Object.hasOwn(a, key)) continue
+    if (!Object.hasOwn(b, key) || a[key] !== b[key]) return false
+    surplus += 1
+  }
+  for (const key in b) if (Object.hasOwn(b, key)) surplus -= 1
+  return surplus === 0
 }

@@ -25,12 +25,38 @@ export type ListAnswer =
        * is not gone. Instances known before stay. @default false
        */
       readonly partial?: boolean | undefined
+      /**
+       * This is all there is, beyond doubt: the source says so in so many words (the target `.` of an SRV record), or was
+       * doubted long enough. The guards against lists that came back empty or much shorter let it pass. @default false
+       */
+      readonly authoritative?: boolean | undefined
+      /**
+       * Where in the source's history this list stands (a revision, an index): a lower one than what is believed is old
+       * news and is left out. Without one, what was pushed last is believed. @default undefined
+       */
+      readonly version?: number | bigint | undefined
+      /** Versions are only compared within one epoch (one boot, one cluster). @default undefined */
+      readonly epoch?: string | undefined
     }
-  | { readonly kind: 'not-found' }
+  | {
+      readonly kind: 'not-found'
+      /** As above. @default false */
+      readonly authoritative?: boolean | undefined
+    }
 
 export interface ListContext {
   /** Aborted when the client gives up on this load (its time limit, or `close()`): never by one caller alone. */
   readonly signal: AbortSignal
+}
+
+/** What a provider's `watch` is handed. */
+export interface WatchContext {
+  /** Aborted when nobody watches any more, when nothing was heard for too long, and by `close()`. */
+  readonly signal: AbortSignal
+  /** The whole list as it is now: first thing, and at each change. */
+  push(answer: ListAnswer): void
+  /** A sign of life where there is no news (a bookmark, a progress notice, an unchanged long poll). */
+  alive(): void
 }
 
 /**
@@ -50,6 +76,12 @@ export interface DiscoveryProvider {
   readonly name: string
   /** The instances of one service now. */
   list(serviceName: string, context: ListContext): Promise<ListAnswer>
+  /**
+   * Optional: follows one service until `signal` aborts. Resolves when the source ended it in good order (it is begun
+   * again), rejects when it broke (it is begun again after the backoff, and `list` is asked meanwhile). Whoever watches
+   * for longer than `watchIdleMs` without a word is taken for dead.
+   */
+  watch?(serviceName: string, context: WatchContext): Promise<void>
   /** Gives back what the provider holds (sockets). Called by the client's `close()`. */
   close?(): void | Promise<void>
 }

@@ -1,8 +1,7 @@
-import { parseHost, parsePort } from '../core/host.ts'
-import { instanceOrigin, type ServiceInstance } from '../core/instance.ts'
-import { show } from '../core/options.ts'
-import { isText } from '../core/parse-instance.ts'
+import type { ServiceInstance } from '../core/instance.ts'
 import type { BackoffInput } from '../time/backoff.ts'
+import { AnswerGuard } from './answer-guard.ts'
+import { checkAnswer, clampTtl, EMPTY } from './check-answer.ts'
 import { DiscoveryError, ServiceNotFoundError } from './errors.ts'
 import { type MergedInstances, mergeInstances } from './merge-instances.ts'
 import type { DiscoverySettings } from './options.ts'
@@ -23,50 +22,60 @@ type Belief =
 /** `load`: the caller has to wait for one. `refresh`: one is due, but there is something to serve meanwhile. */
 export type Need = 'none' | 'refresh' | 'load'
 
+/** Who said it: asked for, or pushed by a watch. */
+export type AnswerOrigin = 'list' | 'watch'
+
 /** What an answer changed. */
 export interface Accepted {
   readonly recovered: boolean
-  /** Set when the answer was empty and is not believed yet. */
+  /** Set when the answer is not believed yet. */
   readonly held?: DiscoveryError
+  /** The list believed in now is what the provider says. */
+  readonly confirmed?: boolean
+  /** Old news: nothing was changed by it. */
+  readonly ignored?: boolean
   /** Set when another list is believed now. */
   readonly change?: MergedInstances & { readonly dropped: number }
 }
 
-/** A provider's word on time is taken within these bounds: 0 would mean a load per call, a month no discovery at all. */
-const MIN_TTL_MS = 1_000
-const MAX_TTL_MS = 86_400_000
 /** A registry cannot silence a client for longer. */
 const MAX_RETRY_MS = 300_000
 
 export class ServiceRecord {
   readonly service: string
-  /** The load in flight, shared by whoever waits for it; it never rejects. Owned by the client. */
+  /** What whoever needs the load in flight waits for; it never rejects. Owned by the client. */
   load: Promise<void> | undefined
+  /** A watch is delivering: there is no need to ask, but for a resync now and then. Owned by the client. */
+  isLive = false
   readonly #rules: DiscoverySettings
+  readonly #guard: AnswerGuard
   #belief: Belief = { kind: 'nothing' }
+  /** The list as `discover` answers it, made once per list. */
+  #promised: Promise<readonly ServiceInstance[]> | undefined
   /** Timestamps are null when unset: 0 is a time like any other. */
-  readonly #times: Record<
-    'confirmedAt' | 'refreshAt' | 'freshUntil' | 'retryAt' | 'heldSince' | 'partialSince' | 'askedAt',
-    number | null
-  > = {
+  readonly #times: Record<'confirmedAt' | 'refreshAt' | 'freshUntil' | 'retryAt' | 'askedAt', number | null> = {
     confirmedAt: null,
     refreshAt: null,
     freshUntil: null,
     retryAt: null,
-    heldSince: null,
-    partialSince: null,
     askedAt: null,
   }
+  /** Until then nothing is due and the list is good: what the hot path looks at. */
+  #quietUntil = Number.NEGATIVE_INFINITY
   #latest = Number.NEGATIVE_INFINITY
   #failures = 0
   #lastDelayMs: number | undefined
   #lastError: unknown
   /** Somebody invalidated while a load was in flight: what it brings was asked for before that. */
   #overtaken = false
+  #pushes = 0
+  /** How many pushes there had been when the load in flight began. */
+  #pushesWhenAsked = 0
 
   constructor(service: string, rules: DiscoverySettings) {
     this.service = service
     this.#rules = rules
+    this.#guard = new AnswerGuard(rules)
   }
 
   /** The list believed in, however old. */
@@ -74,9 +83,27 @@ export class ServiceRecord {
     return this.#belief.kind === 'listed' ? this.#belief.instances : undefined
   }
 
+  /** Nobody has said anything about this service yet. */
+  get isBlank(): boolean {
+    return this.#belief.kind === 'nothing'
+  }
+
   /** What a watcher is told: a service that went away has no instances; one never heard of is no news yet. */
   get watched(): readonly ServiceInstance[] | undefined {
     return this.#belief.kind === 'absent' ? EMPTY : this.listed
+  }
+
+  /** The list where all is well and nothing is due: the hot path, which has to ask nothing else then. */
+  glance(now: number): readonly ServiceInstance[] | undefined {
+    if (now >= this.#quietUntil || now < this.#latest) return undefined
+    this.#latest = now
+    return this.listed
+  }
+
+  /** The list believed in, as a promise. */
+  get promised(): Promise<readonly ServiceInstance[]> {
+    this.#promised ??= Promise.resolve(this.listed ?? EMPTY)
+    return this.#promised
   }
 
   /** The list while it may still be served. */
@@ -124,7 +151,9 @@ export class ServiceRecord {
   /** When the next load is due without anybody asking. */
   dueAt(now: number): number {
     this.#rebase(now)
-    return this.#times.retryAt ?? this.#times.freshUntil ?? now
+    const { retryAt, refreshAt } = this.#times
+    // Ahead of its time: whoever calls meanwhile is then served, and waits for nothing.
+    return retryAt ?? refreshAt ?? now
   }
 
   isExpired(now: number): boolean {
@@ -147,6 +176,7 @@ export class ServiceRecord {
     this.#rebase(now)
     this.#times.askedAt = now
     this.#overtaken = false
+    this.#pushesWhenAsked = this.#pushes
   }
 
   /** Makes what is known due for a load, at most once per `minRefreshIntervalMs`. It is served until then. */
@@ -159,57 +189,78 @@ export class ServiceRecord {
     this.#freshUntil(Math.min(freshUntil, earliest), earliest)
   }
 
-  /** The provider answered. @throws {TypeError} when it did not keep its contract, with nothing changed. */
-  accept(answer: ListAnswer, now: number): Accepted {
-    const current = this.listed
-    const { instances, unusable } = usable(instancesOf(answer))
+  /** Serves a list from elsewhere (a snapshot, a bootstrap list) while the provider has said nothing. */
+  fallBackTo(instances: readonly ServiceInstance[], ageMs: number, now: number): Accepted {
     this.#rebase(now)
-    const incoming = this.#withMissing(instances, answer, current ?? EMPTY, now)
-    const wasTroubled = this.#failures > 0 || this.#times.heldSince !== null
+    this.#believe({ kind: 'listed', instances })
+    this.#times.confirmedAt = now - ageMs
+    this.#freshUntil(now, now)
+    const change = { added: instances, removed: [], updated: [], instances, changed: true, dropped: 0 }
+    return { recovered: false, change }
+  }
+
+  /** The provider answered. @throws {TypeError} when it did not keep its contract, with nothing changed. */
+  accept(answer: ListAnswer, now: number, origin: AnswerOrigin = 'list'): Accepted {
+    const { instances, dropped } = checkAnswer(answer)
+    this.#rebase(now)
+    const wasFailing = this.#failures > 0
+    const wasHolding = this.#guard.holding
     this.#failures = 0
     this.#lastDelayMs = undefined
     this.#times.retryAt = null
-
-    if (incoming.length === 0 && current !== undefined && current.length > 0 && this.#rules.emptyHoldMs > 0) {
-      this.#times.heldSince ??= now
-      const believedAt = this.#times.heldSince + this.#rules.emptyHoldMs
-      if (now < believedAt) {
-        // Not believed, but asked about again soon: the next answer may well have instances.
-        const askAt = Math.min(believedAt, now + Math.max(this.#rules.negativeTtlMs, this.#rules.minRefreshIntervalMs))
-        this.#freshUntil(askAt, askAt)
-        const said = answer.kind === 'ok' ? 'an empty list' : 'that there is no such service'
-        const cause = new Error(`the provider answered ${said}; the last list is held until it says so again`)
-        return { recovered: false, held: new DiscoveryError(this.service, cause, believedAt - now) }
-      }
+    if (origin === 'watch') this.#pushes += 1
+    else if (this.#wasOvertakenByPush(answer)) {
+      // The watch spoke while this was on its way, and nobody can tell which is newer: the watch goes on, this is over.
+      this.#freshUntil(this.#times.freshUntil ?? now, this.#times.refreshAt ?? now)
+      return { recovered: wasFailing && !wasHolding, ignored: true }
     }
-    this.#times.heldSince = null
+    const judgement = this.#guard.judge(answer, instances, this.listed ?? EMPTY, now)
+    if (judgement.kind !== 'believe') this.#askSoon(judgement.believedAt, now)
+    if (judgement.kind === 'ignore') return { recovered: wasFailing && !wasHolding, ignored: true }
+    if (judgement.kind === 'hold') {
+      const cause = new Error(`the provider answered ${judgement.said}; the last list is held until it says so again`)
+      const held = new DiscoveryError(this.service, cause, judgement.believedAt - now)
+      const merged = mergeInstances(this.listed ?? EMPTY, judgement.instances)
+      if (!merged.changed) return { recovered: false, held }
+      this.#believe({ kind: 'listed', instances: merged.instances })
+      return { recovered: false, held, change: { ...merged, dropped } }
+    }
     this.#times.confirmedAt = now
     this.#schedule(answer, now)
     const hadBelief = this.#belief.kind === 'listed'
-    const merged = mergeInstances(current ?? EMPTY, incoming)
-    this.#belief = answer.kind === 'ok' ? { kind: 'listed', instances: merged.instances } : { kind: 'absent' }
+    const merged = mergeInstances(this.listed ?? EMPTY, judgement.instances)
+    this.#believe(answer.kind === 'ok' ? { kind: 'listed', instances: merged.instances } : { kind: 'absent' })
     // From nothing to an empty list is news (there is such a service); from nothing to "no such service" is an error.
     const changed = merged.changed || (!hadBelief && answer.kind === 'ok')
-    const dropped = unusable + (answer.kind === 'ok' ? (answer.dropped ?? 0) : 0)
-    return { recovered: wasTroubled, ...(changed ? { change: { ...merged, dropped } } : {}) }
+    const recovered = wasFailing || wasHolding
+    return { recovered, confirmed: true, ...(changed ? { change: { ...merged, dropped } } : {}) }
   }
 
-  /** What a partial answer leaves out stays for a while, unless somebody else has its address now. */
-  #withMissing(
-    listed: readonly ServiceInstance[],
-    answer: ListAnswer,
-    known: readonly ServiceInstance[],
-    now: number,
-  ): readonly ServiceInstance[] {
-    if (answer.kind !== 'ok' || answer.partial !== true) {
-      this.#times.partialSince = null
-      return listed
-    }
-    this.#times.partialSince ??= now
-    // A source that never becomes whole would otherwise fill this list with everything it ever named.
-    if (now - this.#times.partialSince > this.#rules.emptyHoldMs) return listed
-    const taken = new Set(listed.flatMap((instance) => [instance.id, instanceOrigin(instance)]))
-    return [...listed, ...known.filter((instance) => !taken.has(instance.id) && !taken.has(instanceOrigin(instance)))]
+  /** The watch ended: what it said stands for a TTL at most, and is to be asked about now if it `broke`. */
+  watchEnded(broke: boolean, now: number): void {
+    this.#rebase(now)
+    if (!this.isLive) return
+    this.isLive = false
+    const { freshUntil } = this.#times
+    if (freshUntil === null) return
+    const until = Math.min(freshUntil, now + this.#rules.ttlMs)
+    this.#freshUntil(until, broke ? now : until)
+  }
+
+  #wasOvertakenByPush(answer: ListAnswer): boolean {
+    const hasVersion = answer.kind === 'ok' && answer.version !== undefined
+    return !hasVersion && this.isLive && this.#pushes !== this.#pushesWhenAsked
+  }
+
+  /** Not believed, but asked about again soon: the next answer may well have instances. */
+  #askSoon(believedAt: number, now: number): void {
+    const askAt = Math.min(believedAt, now + Math.max(this.#rules.negativeTtlMs, this.#rules.minRefreshIntervalMs))
+    this.#freshUntil(askAt, askAt)
+  }
+
+  #believe(belief: Belief): void {
+    this.#belief = belief
+    this.#promised = undefined
   }
 
   /** What the backoff is to be asked with at the next failure. */
@@ -226,6 +277,7 @@ export class ServiceRecord {
     const asked = retryAfterMs !== undefined && retryAfterMs >= 0 ? Math.min(retryAfterMs, MAX_RETRY_MS) : 0
     const wait = Math.max(delayMs, asked)
     this.#times.retryAt = now + wait
+    this.#quietUntil = Number.NEGATIVE_INFINITY
     return wait
   }
 
@@ -236,7 +288,11 @@ export class ServiceRecord {
 
   #schedule(answer: ListAnswer, now: number): void {
     const { ttlMs, ttlJitter, refreshAheadRatio, negativeTtlMs, minRefreshIntervalMs, random } = this.#rules
-    if (this.#overtaken) {
+    if (this.isLive) {
+      // Spread over as much again, as Kubernetes' clients do: processes that watch together must not resync together.
+      const resyncAt = now + this.#rules.resyncIntervalMs * (1 + random())
+      this.#freshUntil(resyncAt, resyncAt)
+    } else if (this.#overtaken) {
       this.#freshUntil(now + minRefreshIntervalMs, now + minRefreshIntervalMs)
     } else if (answer.kind === 'not-found') {
       this.#freshUntil(now + negativeTtlMs, now + negativeTtlMs)
@@ -251,6 +307,7 @@ export class ServiceRecord {
   #freshUntil(until: number, refreshAt: number): void {
     this.#times.freshUntil = until
     this.#times.refreshAt = refreshAt
+    this.#quietUntil = this.#failures > 0 ? Number.NEGATIVE_INFINITY : Math.min(until, refreshAt)
   }
 
   /** A clock that went backwards takes every timestamp along, so that no wait grows by the jump. */
@@ -262,35 +319,9 @@ export class ServiceRecord {
         const time = times[name]
         if (time !== null) times[name] = time + jump
       }
+      this.#guard.shift(jump)
+      this.#quietUntil += jump
     }
     this.#latest = now
   }
-}
-
-const EMPTY: readonly ServiceInstance[] = /* @__PURE__ */ Object.freeze([])
-
-/** Providers are written by users too, and not all of them in TypeScript. */
-function instancesOf(answer: ListAnswer): readonly ServiceInstance[] {
-  const kind: unknown = (answer as ListAnswer | undefined)?.kind
-  if (answer?.kind === 'ok' && Array.isArray(answer.instances)) return answer.instances
-  if (kind === 'not-found') return EMPTY
-  throw new TypeError(
-    `a provider must answer { kind: 'ok', instances: [...] } or { kind: 'not-found' }, got kind ${show(kind)}`,
-  )
-}
-
-/** Providers are written by users too: an entry whose address breaks the grammar must not reach a URL. */
-function usable(listed: readonly ServiceInstance[]): { instances: readonly ServiceInstance[]; unusable: number } {
-  if (listed.every(isUsable)) return { instances: listed, unusable: 0 }
-  const instances = listed.filter(isUsable)
-  return { instances, unusable: listed.length - instances.length }
-}
-
-function isUsable(entry: Partial<ServiceInstance> | null | undefined): boolean {
-  return parseHost(entry?.host) !== undefined && parsePort(entry?.port) !== undefined && isText(entry?.id)
-}
-
-function clampTtl(ttlMs: unknown): number | undefined {
-  if (typeof ttlMs !== 'number' || Number.isNaN(ttlMs)) return undefined
-  return Math.min(Math.max(ttlMs, MIN_TTL_MS), MAX_TTL_MS)
 }

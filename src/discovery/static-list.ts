@@ -31,7 +31,8 @@ export interface StaticInstance {
 /** The list is good until the process ends; this only keeps loads of it rare. */
 const TTL_MS = 86_400_000
 
-const STATUSES: readonly InstanceStatus[] = ['healthy', 'unhealthy', 'starting', 'stopping', 'unknown']
+/** @internal */
+export const STATUSES: readonly InstanceStatus[] = ['healthy', 'unhealthy', 'starting', 'stopping', 'unknown']
 
 /**
  * A provider that knows what it was told and nothing else.
@@ -45,12 +46,8 @@ const STATUSES: readonly InstanceStatus[] = ['healthy', 'unhealthy', 'starting',
  * @throws {TypeError | RangeError} naming service, index, field and value.
  */
 export function staticList(services: Readonly<Record<string, readonly StaticInstance[]>>): DiscoveryProvider {
-  if (typeof services !== 'object' || services === null || Array.isArray(services)) {
-    throw new TypeError(`staticList: must be an object of lists by service name, got ${show(services)}`)
-  }
   const answers = new Map<string, ListAnswer>()
-  for (const [serviceName, entries] of Object.entries(services)) {
-    const instances = readEntries(serviceName, entries)
+  for (const [serviceName, instances] of readServices('staticList', services)) {
     answers.set(serviceName, Object.freeze({ kind: 'ok', instances, ttlMs: TTL_MS }))
   }
   return Object.freeze({
@@ -59,8 +56,16 @@ export function staticList(services: Readonly<Record<string, readonly StaticInst
   })
 }
 
-function readEntries(serviceName: string, entries: unknown): readonly ServiceInstance[] {
-  const service = `staticList: ${show(serviceName)}`
+/** @internal What a user wrote down, refused where it is wrong. */
+export function readServices(owner: string, services: unknown): ReadonlyMap<string, readonly ServiceInstance[]> {
+  if (typeof services !== 'object' || services === null || Array.isArray(services)) {
+    throw new TypeError(`${owner}: must be an object of lists by service name, got ${show(services)}`)
+  }
+  return new Map(Object.entries(services).map(([name, entries]) => [name, readEntries(owner, name, entries)]))
+}
+
+function readEntries(owner: string, serviceName: string, entries: unknown): readonly ServiceInstance[] {
+  const service = `${owner}: ${show(serviceName)}`
   if (!isText(serviceName)) {
     throw new TypeError(`${service}: a service name must have 1 to ${INSTANCE_LIMITS.textLength} printable characters`)
   }

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ServiceInstance } from '../core/instance.ts'
 import { type Clock, type Timer, unref } from '../time/clock.ts'
+import type { ProviderWatch } from './provider-watch.ts'
 import type { ServiceRecord } from './service-record.ts'
 
 /** Called with the whole list: at first when it is known, then at each change. */
@@ -24,6 +25,8 @@ class Watcher {
 /** A service somebody watches: its listeners, and the one timer that keeps its list fresh while there are any. */
 export class WatchedService {
   readonly record: ServiceRecord
+  /** The provider's own watch, where it has one. Owned by the client. */
+  feed: ProviderWatch | undefined
   readonly #clock: Clock
   readonly #onDue: () => void
   readonly #onFault: (error: unknown) => void

@@ -1,0 +1,6 @@
+export { DnsError } from './errors.ts'
+export { type NodeResolverOptions, nodeResolver } from './node-resolver.ts'
+export type { AddressFamily, DnsRecordsOptions } from './options.ts'
+export { type DnsCodec, type DnsPacket, type PacketResolverOptions, packetResolver } from './packet-resolver.ts'
+export { dnsRecords } from './provider.ts'
+export type { AddressRecord, DnsAnswer, DnsContext, DnsRecord, DnsResolver, DnsType, SrvRecord } from './records.ts'
