@@ -22,6 +22,6 @@ export default [
   subpath('gateless/balancing', 'balancing/index.js', '30 kB'),
   subpath('gateless/inbound', 'inbound/index.js', '5 kB'),
   subpath('gateless/discovery', 'discovery/index.js', '28 kB'),
-  subpath('gateless/client', 'client/index.js', '50 kB'),
-  subpath('gateless', 'index.js', '80 kB'),
+  subpath('gateless/client', 'client/index.js', '56 kB'),
+  subpath('gateless', 'index.js', '90 kB'),
 ]
