@@ -240,7 +240,10 @@ export class Attempt implements PooledHandler, Expirable {
       : outcomeOfError(error, this.#stage === 'sent', this.#stage === 'answering')
     const verdict = isKeepAliveRace(outcome, this.#reused, error) ? 'ignore' : verdictOfOutcome(outcome)
     // However many requests it carried, one connection is lost once.
-    this.#settle(verdict, { error, lostConnection: isLostConnection(error) ? this.connection : undefined })
+    this.#settle(verdict, {
+      error,
+      lostConnection: this.sent && isLostConnection(error) ? this.connection?.socket : undefined,
+    })
     this.#finish(outcome, codeOf(error))
     this.#call.attemptFailed(this, outcome, error)
   }

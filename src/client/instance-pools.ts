@@ -13,6 +13,8 @@ export interface PooledHandler extends Dispatcher.DispatchHandler {
 export interface Connection {
   /** Requests written since it was opened. */
   requests: number
+  /** Stands for the one socket that it is now: undici opens another under the same name. */
+  socket: object
 }
 
 /**
@@ -25,11 +27,13 @@ export interface Connection {
  */
 class InstanceConnection extends Client implements Connection {
   requests = 0
+  socket: object = {}
 
   constructor(url: string | URL, options: object) {
     super(url, options)
     this.on('connect', () => {
       this.requests = 0
+      this.socket = {}
     })
   }
 

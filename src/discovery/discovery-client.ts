@@ -306,7 +306,8 @@ export class DiscoveryClient extends TypedEmitter<DiscoveryEvents> {
     if (confirmed) this.#reserve?.noteNews()
     if (change !== undefined) {
       this.#counts.changes += 1
-      this.emit('changed', { service, ...change })
+      const { added, removed, updated, instances, dropped } = change
+      this.emit('changed', { service, added, removed, updated, instances, dropped })
       this.#watched.get(service)?.notify()
     }
     if (held !== undefined) {

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { DiscoveryClient } from '../../src/discovery/discovery-client.ts'
 import type { DiscoveryClientOptions } from '../../src/discovery/options.ts'
 import type { ListAnswer } from '../../src/discovery/provider.ts'
@@ -124,6 +124,27 @@ describe('the cache', () => {
     expect(client.peek('one')).toBeUndefined()
     await client.discover('one')
     expect(provider.loads).toBe(3)
+    await client.close()
+  })
+
+  it('does not serve from a record that was forgotten for one that nobody watches any more', async () => {
+    const { client } = setUp({ maxServices: 1 }, ok('a'))
+    const stop = client.watch('one', () => {})
+    await client.discover('one')
+    await client.discover('two')
+    stop()
+    expect(client.peek('two')).toBeUndefined()
+    expect(ids(client.peek('one'))).toEqual(['a'])
+    await client.close()
+  })
+
+  it('waits quietly for the next refresh of what is watched, once the provider is back', async () => {
+    const { client, clock } = setUp({}, new Error('down'), ok('a'))
+    client.watch('s', () => {})
+    await clock.advance(1_000)
+    const timers = vi.spyOn(clock, 'setTimeout')
+    await clock.advance(20_000)
+    expect(timers).not.toHaveBeenCalled()
     await client.close()
   })
 

@@ -212,6 +212,16 @@ describe('fileList of a folder', () => {
     await expect(ask(provider)).rejects.toThrow('cannot be read (ENOENT)')
   })
 
+  it('does not remember a file that was taken away on purpose', async () => {
+    await replace(join(path, 's.json'), list('a'))
+    const { provider } = setUp()
+    await names(provider)
+    await rm(join(path, 's.json'))
+    await names(provider)
+    await replace(join(path, 's.json'), 'garbage')
+    await expect(ask(provider)).rejects.toThrow('is no JSON')
+  })
+
   it('keeps the last good list of each', async () => {
     await replace(join(path, 's.json'), list('a'))
     const { provider, problems } = setUp()

@@ -95,6 +95,23 @@ describe('FolderWatch', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('watches again for whoever waits again later', async () => {
+    const watch = setUp()
+    for (let i = 0; i < 2; i += 1) {
+      const controller = new AbortController()
+      const told = listen(watch, controller.signal)
+      await standing(told)
+      await writeFile(join(folder, `${i}`), 'x')
+      await vi.waitFor(async () => {
+        await clock.advance(20)
+        expect(told.count).toBeGreaterThan(1)
+      })
+      controller.abort()
+      await clock.advance(0)
+      expect(clock.pending).toBe(0)
+    }
+  })
+
   it('lets somebody leave alone, and leaves nothing when nobody waits', async () => {
     const watch = setUp()
     const controller = new AbortController()

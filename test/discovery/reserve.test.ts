@@ -73,7 +73,10 @@ describe('a bootstrap list', () => {
   it('is served when the provider fails at the very first, and said to be stale', async () => {
     const { client } = setUp([new Error('down'), ok('a')], { bootstrap })
     const heard: string[] = []
-    client.on('changed', ({ added }) => heard.push(`changed ${ids(added)?.join()}`))
+    client.on('changed', (event) => {
+      expect(Object.keys(event)).toEqual(['service', 'added', 'removed', 'updated', 'instances', 'dropped'])
+      heard.push(`changed ${ids(event.added)?.join()}`)
+    })
     client.on('load-failed', () => heard.push('load-failed'))
     client.on('stale', ({ ageMs, error }) => heard.push(`stale ${ageMs} ${error.message}`))
     expect(ids(await client.discover('s'))).toEqual(['boot'])
@@ -141,6 +144,19 @@ describe('a bootstrap list', () => {
     const { client } = setUp([new Error('down'), NOT_FOUND], { bootstrap: { ...bootstrap, none: [] } })
     expect(await codeOf(client.discover('other'))).toBe('ERR_GATELESS_DISCOVERY')
     expect(await codeOf(client.discover('none'))).toBe('ERR_GATELESS_SERVICE_NOT_FOUND')
+  })
+
+  it('changes nothing about the wait for a service that is not in it', async () => {
+    const { client, clock } = setUp(['hang'], { bootstrap })
+    const stale: unknown[] = []
+    client.on('stale', (event) => stale.push(event))
+    let done = false
+    const code = codeOf(client.discover('other')).finally(() => (done = true))
+    await clock.advance(4_999)
+    expect(done).toBe(false)
+    await clock.advance(1)
+    expect(await code).toBe('ERR_GATELESS_DISCOVERY')
+    expect(stale).toEqual([])
   })
 
   it('is told to watchers', async () => {
