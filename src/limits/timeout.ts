@@ -91,6 +91,11 @@ export class TimeoutPolicy extends TypedEmitter<TimeoutEvents> implements Policy
     return (...args) => this.execute(() => work(...args))
   }
 
+  /** @internal The async context of who calls, where anybody wants to hear of a timeout. */
+  caller(): AsyncResource | undefined {
+    return this.heard('timeout') ? new AsyncResource('GatelessTimeout') : undefined
+  }
+
   /** @internal One run's time is over. */
   expired(): void {
     if (this.heard('timeout')) this.emit('timeout', { timeoutMs: this.info.timeoutMs })
@@ -109,7 +114,7 @@ class Limit extends CallScope implements Expirable {
     const { timeoutMs } = policy.info
     super(undefined, undefined, outer, now + timeoutMs)
     this.#policy = policy
-    this.#caller = policy.listenerCount('timeout') > 0 ? new AsyncResource('GatelessTimeout') : undefined
+    this.#caller = policy.caller()
     this.#deadline = deadlines.add(timeoutMs, this, now)
   }
 
