@@ -152,7 +152,7 @@ export class Call
   #expired(): void {
     if (this.#done) return
     const attempt = this.#attempt
-    // Nor is anybody judged for a reader that is the slow side.
+    // Nobody is judged for a reader that is the slow side.
     const fair = this.#committed ? !this.paused : attempt?.hadItsTime
     const timeout = new TimeoutError(this.#timeoutMs, 'total', { cause: this.#plan?.lastError })
     attempt?.stop(timeout, 'timeout', fair ? 'failure' : 'ignore')
